@@ -1,0 +1,203 @@
+package cqueue
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+
+	"github.com/aerobee/aerobee/internal/store/commitlog"
+)
+
+// open finds the bounds of the queue in its files, once.
+func (q *Queue) open() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.opened {
+		return nil
+	}
+	if err := q.loadLocked(); err != nil {
+		return fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
+	}
+	q.mu.opened = true
+	q.Next = q.mu.max
+	return nil
+}
+
+func (q *Queue) loadLocked() error {
+	q.mu.lastPhy = -1
+	starts, err := q.fileStarts()
+	if err != nil || len(starts) == 0 {
+		return err
+	}
+	if q.set.trusted < math.MaxInt64 { // a crash may have come before names and lengths were durable
+		q.set.markMade(q.set.queueDir(q.key))
+		for _, start := range starts {
+			q.set.markUnsynced(q.filePath(start))
+		}
+	}
+	per := q.unitsPerFile()
+	end := starts[0]
+	for i := len(starts) - 1; i >= 0; i-- {
+		n, err := q.validUnits(starts[i])
+		if err != nil {
+			return err
+		}
+		if n > 0 || i == 0 {
+			end = starts[i] + n
+			break
+		}
+	}
+	if err := q.cutLocked(starts, end); err != nil {
+		return err
+	}
+	q.mu.max, q.mu.written, q.mu.tailAt = end, end, end
+	q.mu.min = starts[0]
+	if end == starts[0] {
+		return nil
+	}
+	var unit [1]Unit
+	if _, err := q.readFile(unit[:], end-1); err != nil {
+		return err
+	}
+	if !unit[0].blank() {
+		q.mu.lastPhy = unit[0].Phy
+	}
+	q.mu.min, err = q.search(starts[0], min(end, starts[0]+per), func(u Unit) bool {
+		return !u.blank()
+	})
+	return err
+}
+
+// fileStarts lists the offsets of the first units of the queue's files, in
+// order, and checks names and lengths.
+func (q *Queue) fileStarts() ([]int64, error) {
+	dir := q.set.queueDir(q.key)
+	infos, err := q.set.cfg.FS.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var starts []int64
+	for i, info := range infos {
+		if info.IsDir {
+			continue
+		}
+		path := filepath.Join(dir, info.Name)
+		at, err := strconv.ParseInt(info.Name, 10, 64)
+		switch {
+		case err != nil || len(info.Name) != 20 || at%q.set.cfg.FileSize != 0:
+			return nil, &commitlog.FileError{Path: path, Reason: "not the name of a consume queue file of this size"}
+		case info.Size < q.set.cfg.FileSize && (i == len(infos)-1 || q.set.trusted < math.MaxInt64): // cut off while it was made
+			f, err := q.set.handles.get(path, q.set.cfg.FileSize)
+			if err != nil {
+				return nil, err
+			}
+			if err := q.set.handles.put(f); err != nil {
+				return nil, err
+			}
+		case info.Size != q.set.cfg.FileSize:
+			return nil, &commitlog.FileError{Path: path, Reason: fmt.Sprintf(
+				"%d bytes long, mappedFileSizeConsumeQueue is %d", info.Size, q.set.cfg.FileSize)}
+		}
+		starts = append(starts, at/UnitSize)
+	}
+	sort.Slice(starts, func(i, j int) bool { return starts[i] < starts[j] })
+	return starts, nil
+}
+
+// validUnits counts the units at the start of a file that Java would take and
+// that are trusted. Behind these may be anything after a crash, also a unit that
+// is half there and looks valid: it does not follow on the one before it.
+func (q *Queue) validUnits(start int64) (int64, error) {
+	hi := start + q.unitsPerFile()
+	for {
+		end, err := q.search(start, hi, func(u Unit) bool { return !u.valid(q.set.trusted) })
+		if err != nil || end-start < 2 {
+			return end - start, err
+		}
+		var pair [2]Unit
+		if _, err := q.readFile(pair[:], end-2); err != nil {
+			return 0, err
+		}
+		if pair[0].valid(q.set.trusted) && (pair[0].Phy < pair[1].Phy || pair[0].blank()) {
+			return end - start, nil
+		}
+		hi = end - 1
+	}
+}
+
+// search finds the first offset in [lo, hi), all of one file, whose unit
+// satisfies found, which must hold for all units behind it as well; hi if none.
+func (q *Queue) search(lo, hi int64, found func(Unit) bool) (int64, error) {
+	var unit [1]Unit
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		if _, err := q.readFile(unit[:], mid); err != nil {
+			return 0, err
+		}
+		if found(unit[0]) {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	return lo, nil
+}
+
+// cutLocked removes files behind end and zeroes what follows end in its file,
+// so that a later start cannot take stale units for new ones.
+func (q *Queue) cutLocked(starts []int64, end int64) error {
+	per := q.unitsPerFile()
+	for _, start := range starts {
+		if start >= end && start != starts[0] {
+			path := q.filePath(start)
+			if err := errors.Join(q.set.handles.forget(path), q.set.cfg.FS.Remove(path)); err != nil {
+				return err
+			}
+		}
+	}
+	if end%per == 0 && end > starts[0] {
+		return nil
+	}
+	var unit [1]Unit
+	if _, err := q.readFile(unit[:], end); err != nil {
+		return err
+	}
+	if unit[0] == (Unit{}) {
+		return nil
+	}
+	path := q.filePath(end)
+	f, err := q.set.handles.get(path, 0)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(end % per * UnitSize)
+	if err == nil {
+		err = f.Truncate(q.set.cfg.FileSize)
+	}
+	q.set.markUnsynced(path)
+	return errors.Join(err, q.set.handles.put(f))
+}
+
+func (q *Queue) removeFilesLocked() error {
+	dir := q.set.queueDir(q.key)
+	infos, err := q.set.cfg.FS.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, info := range infos {
+		path := filepath.Join(dir, info.Name)
+		errs = append(errs, q.set.handles.forget(path), q.set.cfg.FS.Remove(path))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,260 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aerobee/aerobee/internal/message"
+	"github.com/aerobee/aerobee/internal/store/cqueue"
+	"github.com/aerobee/aerobee/internal/store/index"
+)
+
+// PutStatus says what became of a Put [PutMessageStatus].
+type PutStatus uint8
+
+// The outcomes of a Put. Only PutOK means that the messages are stored.
+const (
+	PutOK PutStatus = iota
+	PutMessageIllegal
+	PutPropertiesSizeExceeded
+	PutServiceNotAvailable // disk full, fenced, closed
+	PutCreateFileFailed
+	PutUnknownError
+)
+
+func (s PutStatus) String() string {
+	switch s {
+	case PutOK:
+		return "PUT_OK"
+	case PutMessageIllegal:
+		return "MESSAGE_ILLEGAL"
+	case PutPropertiesSizeExceeded:
+		return "PROPERTIES_SIZE_EXCEEDED"
+	case PutServiceNotAvailable:
+		return "SERVICE_NOT_AVAILABLE"
+	case PutCreateFileFailed:
+		return "CREATE_MAPPED_FILE_FAILED"
+	default:
+		return "UNKNOWN_ERROR"
+	}
+}
+
+// PutError is a refusal with its status.
+type PutError struct {
+	Status PutStatus
+	Reason string
+}
+
+func (e *PutError) Error() string { return e.Reason }
+
+func refuse(status PutStatus, format string, args ...any) *PutError {
+	return &PutError{status, fmt.Sprintf(format, args...)}
+}
+
+// StatusOf is the status of an error of Add or of a PutResult.
+func StatusOf(err error) PutStatus {
+	var pe *PutError
+	switch {
+	case err == nil:
+		return PutOK
+	case errors.As(err, &pe):
+		return pe.Status
+	default:
+		return PutUnknownError
+	}
+}
+
+// PutResult is what became of a Put.
+type PutResult struct {
+	Status         PutStatus
+	Err            error // why, when not PutOK
+	PhysicalOffset int64 // of the first record
+	QueueOffset    int64 // of the first record
+	StoreTimestamp int64 // ms, of all records
+	Count          int
+	Offsets        []int64 // physical, of each record; valid until ReleasePut
+}
+
+// entry is what queue and index need to know of one record of a Put.
+type entry struct {
+	size     int32
+	keys     int32 // how many of Put.hashes are this record's
+	tagsCode int64
+	delay    int64 // ms; positive: the tags code is the store time plus this
+}
+
+// Put is one or several records on their way to one queue. Get it from
+// AcquirePut, set Topic, QueueID and Done, Add messages, Enqueue it, and give it
+// back with ReleasePut when Done was called. It belongs to its user until
+// Enqueue and from Done on.
+type Put struct {
+	Topic   string // may alias a buffer until Enqueue
+	QueueID int32
+	// Done is called once, by the leader, which must not be kept waiting.
+	Done func(*Put)
+	// Owner and Token are the caller's.
+	Owner any
+	// Result is set before Done is called.
+	Result PutResult
+
+	store   *Store
+	queue   *cqueue.Queue
+	buf     []byte // encoded records
+	entries []entry
+	hashes  []int32
+}
+
+// maxPooledPut is the buffer size, in bytes, above which a Put is not reused.
+const maxPooledPut = 256 << 10
+
+// AcquirePut returns an empty Put.
+func (s *Store) AcquirePut() *Put {
+	p, _ := s.puts.Get().(*Put)
+	if p == nil {
+		p = &Put{}
+	}
+	p.store = s
+	return p
+}
+
+// ReleasePut takes a Put back for reuse. Nothing of it may be used any more.
+func (s *Store) ReleasePut(p *Put) {
+	if cap(p.buf) > maxPooledPut {
+		return
+	}
+	*p = Put{
+		buf: p.buf[:0], entries: p.entries[:0], hashes: p.hashes[:0],
+		Result: PutResult{Offsets: p.Result.Offsets[:0]},
+	}
+	s.puts.Put(p)
+}
+
+// Add encodes m as the next record. The message's Topic and QueueID count for
+// the record; the Put's for the queue: they must be the same. Nothing of m is
+// kept. Errors are *PutError.
+func (p *Put) Add(m *message.Message) error {
+	s := p.store
+	if len(m.Body) > s.cfg.MaxMessageSize {
+		return refuse(PutMessageIllegal, "message body of %d bytes, at most %d are allowed", len(m.Body), s.cfg.MaxMessageSize)
+	}
+	if !m.StoreHost.IsValid() {
+		m.StoreHost = s.cfg.StoreHost
+	}
+	at := len(p.buf)
+	buf, err := message.AppendRecord(p.buf, m, s.record)
+	switch {
+	case errors.Is(err, message.ErrPropertiesTooLarge):
+		return refuse(PutPropertiesSizeExceeded, "properties of %d bytes, at most %d are allowed", len(m.Properties), message.MaxPropertiesLength)
+	case err != nil:
+		return refuse(PutMessageIllegal, "%v", err)
+	case int64(len(buf)) > s.cfg.CommitLogFileSize-message.BlankSize:
+		return refuse(PutMessageIllegal, "message of %d bytes does not fit into a commit log file", len(buf))
+	}
+	p.buf = buf
+	e := entry{size: int32(len(buf) - at)}
+	p.describe(&e, m)
+	p.entries = append(p.entries, e)
+	return nil
+}
+
+// describe reads off the properties what queue and index need.
+func (p *Put) describe(e *entry, m *message.Message) {
+	before := len(p.hashes)
+	var tags string
+	for k, v := range message.Properties(m.Properties) {
+		switch k {
+		case message.PropTags:
+			tags = v
+		case message.PropUniqKey:
+			p.hash(m.Topic, v)
+		case message.PropKeys:
+			for len(v) > 0 {
+				key, rest, _ := strings.Cut(v, " ")
+				if key != "" {
+					p.hash(m.Topic, key)
+				}
+				v = rest
+			}
+		case message.PropDelay:
+			if m.Topic == ScheduleTopic {
+				e.delay = p.store.delayOf(v)
+			}
+		}
+	}
+	if tags != "" {
+		e.tagsCode = TagsCode(tags)
+		if p.store.cfg.Index {
+			p.hashes = append(p.hashes, index.Hash(m.Topic+"#T", tags))
+		}
+	}
+	e.keys = int32(len(p.hashes) - before)
+}
+
+func (p *Put) hash(topic, key string) {
+	if p.store.cfg.Index {
+		p.hashes = append(p.hashes, index.Hash(topic, key))
+	}
+}
+
+// TagsCode is the tags code of a message with these tags: Java's
+// String.hashCode, sign extended. No tags have 0.
+func TagsCode(tags string) int64 {
+	var h int32
+	for _, r := range tags {
+		if r >= 0x10000 {
+			r -= 0x10000
+			h = h*31 + (0xD800 + r>>10)
+			r = 0xDC00 + r&0x3FF
+		}
+		h = h*31 + r
+	}
+	return int64(h)
+}
+
+// delayOf is the delay in ms of a DELAY property; 0 for no level. A level above
+// the last is the last.
+func (s *Store) delayOf(property string) int64 {
+	level, err := strconv.Atoi(property)
+	levels := s.cfg.DelayLevels
+	if err != nil || level <= 0 || len(levels) == 0 {
+		return 0
+	}
+	return levels[min(level, len(levels))-1].Milliseconds()
+}
+
+// Put stores one message and waits until it is complete or ctx ends; then it
+// may still be stored. For internal writers; request handlers use Enqueue.
+func (s *Store) Put(ctx context.Context, m *message.Message) PutResult {
+	done := make(chan PutResult, 1)
+	p := s.AcquirePut()
+	p.Topic, p.QueueID = m.Topic, m.QueueID
+	p.Done = func(p *Put) {
+		r := p.Result
+		r.Offsets = nil
+		s.ReleasePut(p)
+		done <- r
+	}
+	if err := p.Add(m); err != nil {
+		s.ReleasePut(p)
+		return PutResult{Status: StatusOf(err), Err: err}
+	}
+	s.Enqueue(p)
+	s.Commit()
+	select {
+	case r := <-done:
+		return r
+	case <-ctx.Done():
+		return PutResult{Status: PutUnknownError, Err: ctx.Err()}
+	}
+}
+
+func (s *Store) millis() int64 { return s.cfg.Now().UnixMilli() }
+
+// age is the time since ms, at least 0.
+func (s *Store) age(ms int64) time.Duration {
+	return max(0, time.Duration(s.millis()-ms)*time.Millisecond)
+}

@@ -1,0 +1,249 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aerobee/aerobee/internal/message"
+	"github.com/aerobee/aerobee/internal/run"
+	"github.com/aerobee/aerobee/internal/store/commitlog"
+	"github.com/aerobee/aerobee/internal/store/cqueue"
+	"github.com/aerobee/aerobee/internal/store/index"
+	"github.com/aerobee/aerobee/internal/vfs"
+)
+
+// ErrClosed is what a Put gets after Close.
+var ErrClosed = &PutError{PutServiceNotAvailable, "service not available now: the broker is shutting down"}
+
+// Store is an open store directory. All methods are safe for concurrent use.
+type Store struct {
+	cfg    Config
+	record message.Options
+	lock   io.Closer
+	log    *commitlog.Log
+	queues *cqueue.Set
+	index  *index.Index // nil when off
+	tasks  *run.Group
+
+	lead   lead
+	group  group
+	relief chan struct{} // hands leadership to the store's own goroutine
+	puts   sync.Pool
+
+	lastStart atomic.Int64             // offset of the last published record
+	fenced    atomic.Pointer[PutError] // S5
+	refusing  atomic.Pointer[PutError] // for a while: disk full, closing
+	arrival   atomic.Pointer[func(Arrival)]
+	groupDone atomic.Pointer[func()]
+
+	checkpointing sync.Mutex
+	checkpoint    Checkpoint
+	checkpointF   vfs.File
+	recovery      Recovery
+	counters      struct {
+		puts, putBytes, putsFailed, gets, getsMissed, getBytes atomic.Int64
+	}
+}
+
+// Open opens the store in cfg.Dir, which is made when missing, and brings it in
+// order after a crash. It fails with *vfs.LockedError when somebody has it open
+// and with *commitlog.FileError for files that cannot be right.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{cfg: cfg, record: message.Options{CRC: cfg.AppendCRC}, lock: lock, relief: make(chan struct{}, 1)}
+	s.lead.below.L = &s.lead.Mutex
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(err, s.closeFiles())
+	}
+	s.tasks = run.NewGroup(context.WithoutCancel(ctx))
+	s.tasks.Go("store leader", s.reliefLoop)
+	s.tasks.Go("store flush", s.flushLoop)
+	if s.index != nil {
+		s.tasks.Go("store index", s.index.Run)
+	}
+	return s, nil
+}
+
+func lockDir(cfg *Config) (io.Closer, error) {
+	path := cfg.path("lock")
+	lock, err := cfg.FS.Lock(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := cfg.FS.Open(path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	// Closing any descriptor of the file would drop a POSIX lock, so the file
+	// with Java's content in it stays open together with the lock.
+	if _, err := f.WriteAt([]byte("lock"), 0); err != nil {
+		return nil, errors.Join(err, f.Close(), lock.Close())
+	}
+	return closers{f, lock}, nil
+}
+
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var errs []error
+	for _, x := range c {
+		errs = append(errs, x.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// reliefLoop leads when a request's goroutine has led long enough.
+func (s *Store) reliefLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-s.relief:
+			s.serve(0)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// flushLoop syncs the log in async mode, writes the queues and makes
+// checkpoints.
+func (s *Store) flushLoop(ctx context.Context) error {
+	flush := time.NewTicker(s.cfg.FlushInterval)
+	queue := time.NewTicker(s.cfg.QueueInterval)
+	check := time.NewTicker(s.cfg.CheckpointInterval)
+	defer flush.Stop()
+	defer queue.Stop()
+	defer check.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-flush.C:
+			err = s.FlushLog()
+		case <-queue.C:
+			err = s.queues.Flush(s.log.Synced())
+		case <-check.C:
+			err = s.Checkpoint()
+		}
+		if err != nil {
+			s.fence(err)
+		}
+	}
+}
+
+// FlushLog makes everything that is published durable.
+func (s *Store) FlushLog() error {
+	if s.fenced.Load() != nil {
+		return nil
+	}
+	if err := s.log.Sync(s.log.End()); err != nil {
+		return fmt.Errorf("sync of the commit log: %w", err)
+	}
+	return nil
+}
+
+// Close completes what is queued, writes and syncs everything, marks the store
+// as cleanly closed and lets go of it. Puts from now on get ErrClosed. When ctx
+// ends before, or something cannot be made durable, the next start recovers.
+func (s *Store) Close(ctx context.Context) error {
+	s.refusing.CompareAndSwap(nil, ErrClosed)
+	s.Commit()
+	err := s.drain(ctx)
+	s.tasks.Cancel()
+	err = errors.Join(err, s.tasks.Wait())
+	if err == nil && s.fenced.Load() == nil {
+		err = s.closeClean()
+	}
+	return errors.Join(err, s.closeFiles())
+}
+
+// drain waits until no group is being written.
+func (s *Store) drain(ctx context.Context) error {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for {
+		s.lead.Lock()
+		idle := !s.lead.active && len(s.lead.pending) == 0
+		s.lead.Unlock()
+		if idle {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("store: puts still under way: %w", ctx.Err())
+		case <-poll.C:
+		}
+	}
+}
+
+func (s *Store) closeClean() error {
+	if err := s.Checkpoint(); err != nil {
+		return err
+	}
+	if s.index != nil && s.index.Off() {
+		return nil // the next start must complete the index
+	}
+	if n := s.queues.Unwritten(); n != 0 {
+		return fmt.Errorf("store: %d consume queue units are not written", n)
+	}
+	if err := s.cfg.FS.Remove(s.cfg.path("abort")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return s.cfg.FS.SyncDir(s.cfg.Dir)
+}
+
+func (s *Store) closeFiles() error {
+	var errs []error
+	if s.index != nil {
+		errs = append(errs, s.index.Close())
+	}
+	if s.queues != nil {
+		errs = append(errs, s.queues.Close())
+	}
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
+	}
+	if s.checkpointF != nil {
+		errs = append(errs, s.checkpointF.Close())
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
+
+// markOpen writes the abort file, whose presence at a start means that the
+// store was not closed.
+func (s *Store) markOpen() error {
+	f, err := s.cfg.FS.Create(s.cfg.path("abort"))
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close(), s.cfg.FS.SyncDir(s.cfg.Dir))
+}
+
+// FS is the file system that the store is on.
+func (s *Store) FS() vfs.FS { return s.cfg.FS }
+
+// Dir is the store's root directory.
+func (s *Store) Dir() string { return s.cfg.Dir }

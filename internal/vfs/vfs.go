@@ -1,0 +1,85 @@
+package vfs
+
+import (
+	"io"
+	"time"
+)
+
+// FS is a file system. Paths are absolute or relative to the process, with the
+// operating system's separator. Errors match os.ErrNotExist and friends.
+type FS interface {
+	// Open opens a file for reading and writing. It fails with os.ErrNotExist
+	// when there is none; see Create.
+	Open(path string) (File, error)
+	// OpenRead opens a file for reading only.
+	OpenRead(path string) (File, error)
+	// Create opens a file for reading and writing and makes it when missing. It
+	// does not truncate. A new name is durable only after SyncDir of its directory.
+	Create(path string) (File, error)
+	MkdirAll(path string) error
+	// Remove deletes a file or an empty directory; RemoveAll a whole tree. A
+	// path that does not exist is an error for Remove only.
+	Remove(path string) error
+	RemoveAll(path string) error
+	// Rename replaces newPath if it exists. Both must be in one file system.
+	Rename(oldPath, newPath string) error
+	// ReadDir lists a directory, sorted by name.
+	ReadDir(path string) ([]Info, error)
+	Stat(path string) (Info, error)
+	// SyncDir makes creations, renames and removals in the directory durable.
+	SyncDir(path string) error
+	// Lock takes an exclusive lock on byte 0 of the file, made when missing,
+	// that excludes other processes (a JVM among them) and other holders in
+	// this one. A held lock gives a *LockedError.
+	Lock(path string) (io.Closer, error)
+	// Usage tells how full the file system is that holds path.
+	Usage(path string) (Usage, error)
+}
+
+// File is an open file. ReadAt and WriteAt may be called concurrently.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	// Truncate sets the length; bytes beyond the old end read as zero and take no space.
+	Truncate(size int64) error
+	Size() (int64, error)
+	// Sync makes the content and length durable (fdatasync). After an error
+	// nothing is known about what reached the disk: do not retry, fence.
+	Sync() error
+	// Map maps the first length bytes, shared with the file. The file must be
+	// at least that long.
+	Map(length int64) (Mapping, error)
+}
+
+// Mapping is a window on a file's content in memory. A full disk makes the
+// process fault on the first touch of an unallocated page: map only files whose
+// loss is bearable, and touch them under debug.SetPanicOnFault.
+type Mapping interface {
+	// Bytes is valid until Close.
+	Bytes() []byte
+	// Sync makes all bytes durable.
+	Sync() error
+	io.Closer
+}
+
+// Info describes a directory entry.
+type Info struct {
+	Name    string // last element of the path
+	Size    int64  // bytes
+	ModTime time.Time
+	IsDir   bool
+}
+
+// Usage is the space of a file system in bytes.
+type Usage struct {
+	Total, Free int64
+}
+
+// Ratio is the used share between 0 and 1.
+func (u Usage) Ratio() float64 {
+	if u.Total <= 0 {
+		return 0
+	}
+	return 1 - float64(u.Free)/float64(u.Total)
+}
