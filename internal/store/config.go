@@ -38,6 +38,11 @@ type Config struct {
 	// of a start after a crash.
 	CheckpointInterval time.Duration
 
+	// Retention gives the present rules for deleting old messages; nil: none are
+	// deleted. CleanInterval is the time between looks (cleanResourceInterval).
+	Retention     func() Retention
+	CleanInterval time.Duration
+
 	CommitLogFileSize int64 // mappedFileSizeCommitLog
 	QueueFileSize     int64 // mappedFileSizeConsumeQueue
 	IndexSlots        int64 // maxHashSlotNum
@@ -58,7 +63,7 @@ type Config struct {
 func DefaultConfig(dir string) Config {
 	return Config{
 		Dir: dir, FS: vfs.OS, Now: time.Now, Logger: slog.Default(),
-		Flush: FlushAsync, FlushInterval: 500 * time.Millisecond, QueueInterval: time.Second, CheckpointInterval: 5 * time.Second,
+		Flush: FlushAsync, FlushInterval: 500 * time.Millisecond, QueueInterval: time.Second, CheckpointInterval: 5 * time.Second, CleanInterval: 10 * time.Second,
 		CommitLogFileSize: 1 << 30, QueueFileSize: 300_000 * 20, IndexSlots: 5_000_000, IndexEntries: 20_000_000, Index: true,
 		MaxMessageSize: 4 << 20, OpenFiles: 1024,
 		StoreHost: netip.MustParseAddrPort("127.0.0.1:10911"),
@@ -88,6 +93,7 @@ func (c *Config) Validate() error {
 	check(c.FlushInterval > 0, "flushIntervalCommitLog", c.FlushInterval, "positive")
 	check(c.QueueInterval > 0, "flushIntervalConsumeQueue", c.QueueInterval, "positive")
 	check(c.CheckpointInterval > 0, "checkpoint interval", c.CheckpointInterval, "positive")
+	check(c.CleanInterval > 0, "cleanResourceInterval", c.CleanInterval, "positive")
 	check(c.OpenFiles >= 1, "open files", c.OpenFiles, "at least 1")
 	check(c.StoreHost.IsValid(), "brokerIP1", c.StoreHost, "an address")
 	return errors.Join(errs...)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/aerobee/aerobee/internal/message"
@@ -126,21 +125,24 @@ func (s *Store) get(req GetRequest, dst []byte) (r GetResult, _ []byte, err erro
 
 // getter is the working memory of a Get.
 type getter struct {
-	units [128]cqueue.Unit
-	run   stretch
+	units   [128]cqueue.Unit
+	run     stretch
+	damaged bool // a record of the last run is; NextOffset is behind it
 }
 
 var getters = sync.Pool{New: func() any { return new(getter) }}
 
 // stretch is a part of the log whose records are all wanted, not yet read.
+// Its units are consecutive in the queue: a record between them would be of it too.
 type stretch struct {
-	from, to int64
+	from, to int64 // physical offsets
+	offset   int64 // queue offset of the first record
 	count    int
 }
 
 func (g *getter) scan(s *Store, q *cqueue.Queue, req *GetRequest, r *GetResult, dst []byte) ([]byte, error) {
 	r.Status, r.NextOffset = NoMatchedMessage, req.Offset
-	g.run = stretch{}
+	g.run, g.damaged = stretch{}, false
 	logEnd, logMin := s.log.End(), s.log.Min()
 	base := len(dst)
 	bytes := 0 // chosen, read or in the run
@@ -155,7 +157,7 @@ func (g *getter) scan(s *Store, q *cqueue.Queue, req *GetRequest, r *GetResult, 
 		}
 		full := false
 		for _, u := range g.units[:n] {
-			if u.Phy < logMin {
+			if u.Phy < logMin || !s.plausible(u, logEnd) {
 				if r.Status == NoMatchedMessage {
 					r.Status = MessageWasRemoving
 				}
@@ -177,7 +179,10 @@ func (g *getter) scan(s *Store, q *cqueue.Queue, req *GetRequest, r *GetResult, 
 				if dst, err = g.read(s, req, r, dst); err != nil {
 					return dst, err
 				}
-				g.run = stretch{from: u.Phy}
+				if g.damaged {
+					break
+				}
+				g.run = stretch{from: u.Phy, offset: r.NextOffset - 1}
 			}
 			g.run.to = u.Phy + int64(u.Size)
 			g.run.count++
@@ -196,6 +201,9 @@ func (g *getter) scan(s *Store, q *cqueue.Queue, req *GetRequest, r *GetResult, 
 			}
 			bytes = 0
 		}
+		if g.damaged {
+			break
+		}
 	}
 	dst, err := g.read(s, req, r, dst)
 	r.Bytes = len(dst) - base
@@ -203,6 +211,12 @@ func (g *getter) scan(s *Store, q *cqueue.Queue, req *GetRequest, r *GetResult, 
 		r.Status = Found
 	}
 	return dst, err
+}
+
+// plausible tells whether a unit can be what it should be; damage on disk is
+// passed over, so that a queue does not stop at it.
+func (s *Store) plausible(u cqueue.Unit, logEnd int64) bool {
+	return u.Size >= message.MinRecordSize && int64(u.Size) < s.log.FileSize() && u.Phy+int64(u.Size) <= logEnd
 }
 
 // isFull tells whether a message that brings the total to bytes is too much
@@ -223,7 +237,7 @@ func (g *getter) read(s *Store, req *GetRequest, r *GetResult, dst []byte) ([]by
 	if g.run.count == 0 {
 		return dst, nil
 	}
-	from, size := g.run.from, int(g.run.to-g.run.from)
+	from, size, offset := g.run.from, int(g.run.to-g.run.from), g.run.offset
 	g.run = stretch{}
 	at := len(dst)
 	dst = grow(dst, size)
@@ -241,10 +255,13 @@ func (g *getter) read(s *Store, req *GetRequest, r *GetResult, dst []byte) ([]by
 	for rest := dst[at:]; len(rest) > 0; {
 		n, magic, ok := message.Size(rest)
 		if !ok || n < message.MinRecordSize || int(n) > len(rest) || magic != message.MagicV1 && magic != message.MagicV2 {
-			return dst[:kept], fmt.Errorf("commit log at %d: %w", from+int64(len(dst)-at-len(rest)), message.ErrCorrupt)
+			s.cfg.Logger.Error("damaged record is passed over", "topic", req.Topic, "queue", req.QueueID, "offset", offset, "physical", from+int64(len(dst)-at-len(rest)))
+			g.damaged, r.NextOffset = true, offset+1
+			break
 		}
 		rec := rest[:n]
 		rest = rest[n:]
+		offset++
 		if req.Filter == nil || req.Filter.MatchRecord(rec) {
 			kept += copy(dst[kept:], rec)
 			r.Count++

@@ -284,7 +284,10 @@ func (s *Store) writable() error {
 	if e := s.fenced.Load(); e != nil {
 		return e
 	}
-	if e := s.refusing.Load(); e != nil {
+	if e := s.closing.Load(); e != nil {
+		return e
+	}
+	if e := s.diskFull.Load(); e != nil {
 		return e
 	}
 	return nil

@@ -15,6 +15,9 @@ var (
 	ErrMisaligned = commitlog.ErrMisaligned
 )
 
+// FileError is a file of the store that cannot be right: Open fails with it.
+type FileError = commitlog.FileError
+
 // Unit is an entry of a consume queue.
 type Unit = cqueue.Unit
 

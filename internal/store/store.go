@@ -39,7 +39,8 @@ type Store struct {
 
 	lastStart atomic.Int64             // offset of the last published record
 	fenced    atomic.Pointer[PutError] // S5
-	refusing  atomic.Pointer[PutError] // for a while: disk full, closing
+	closing   atomic.Pointer[PutError]
+	diskFull  atomic.Pointer[PutError] // for a while
 	arrival   atomic.Pointer[func(Arrival)]
 	groupDone atomic.Pointer[func()]
 
@@ -76,6 +77,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.tasks.Go("store flush", s.flushLoop)
 	if s.index != nil {
 		s.tasks.Go("store index", s.index.Run)
+	}
+	if cfg.Retention != nil {
+		s.tasks.Go("store retention", s.retentionLoop)
 	}
 	return s, nil
 }
@@ -162,7 +166,7 @@ func (s *Store) FlushLog() error {
 // as cleanly closed and lets go of it. Puts from now on get ErrClosed. When ctx
 // ends before, or something cannot be made durable, the next start recovers.
 func (s *Store) Close(ctx context.Context) error {
-	s.refusing.CompareAndSwap(nil, ErrClosed)
+	s.closing.Store(ErrClosed)
 	s.Commit()
 	err := s.drain(ctx)
 	s.tasks.Cancel()

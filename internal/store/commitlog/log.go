@@ -35,8 +35,7 @@ type file struct {
 	start int64
 	path  string
 	vfs.File
-	refs    atomic.Int32
-	modTime time.Time // as found at start; zero for files made since
+	refs atomic.Int32
 }
 
 func (f *file) acquire() bool {
@@ -115,7 +114,7 @@ func (l *Log) openFile(info vfs.Info) error {
 	if err != nil {
 		return err
 	}
-	lf := &file{start: start, path: path, File: f, modTime: info.ModTime}
+	lf := &file{start: start, path: path, File: f}
 	lf.refs.Store(1)
 	l.mu.files = append(l.mu.files, lf)
 	return nil
@@ -319,6 +318,22 @@ func (l *Log) StoreTime(offset int64) (int64, error) {
 		return 0, err
 	}
 	return message.StoreTimestampOf(head[:]), nil
+}
+
+// Oldest tells where the oldest file ends and when it was last written; ok is
+// false when it is the only one.
+func (l *Log) Oldest() (end int64, modTime time.Time, ok bool) {
+	l.mu.RLock()
+	files := l.mu.files
+	l.mu.RUnlock()
+	if len(files) < 2 {
+		return 0, time.Time{}, false
+	}
+	info, err := l.fs.Stat(files[0].path)
+	if err != nil {
+		return 0, time.Time{}, false
+	}
+	return files[0].start + l.fileSize, info.ModTime, true
 }
 
 // RemoveBefore removes the files that end at or below offset, but never the

@@ -5,14 +5,10 @@ package cqueue
 func (q *Queue) Min() (int64, error) {
 	logMin := q.set.cfg.LogMin()
 	q.mu.Lock()
-	lo, hi := q.mu.min, q.mu.max
+	lo, hi, known := q.mu.min, q.mu.max, q.mu.minFor
 	q.mu.Unlock()
-	if lo == hi {
+	if lo == hi || logMin <= known {
 		return lo, nil
-	}
-	u, err := q.unit(lo)
-	if err != nil || u.Phy >= logMin {
-		return lo, err
 	}
 	first, err := q.first(lo, hi, func(u Unit) (bool, error) { return u.Phy >= logMin, nil })
 	if err != nil {
@@ -20,6 +16,7 @@ func (q *Queue) Min() (int64, error) {
 	}
 	q.mu.Lock()
 	q.mu.min = max(q.mu.min, min(first, q.mu.max))
+	q.mu.minFor = max(q.mu.minFor, logMin)
 	q.mu.Unlock()
 	return first, nil
 }
@@ -67,14 +64,13 @@ func (q *Queue) First(found func(Unit) (bool, error)) (int64, error) {
 
 // RemoveBefore removes the queue files all of whose units point below logMin,
 // but never the last file, and returns how many.
-func (q *Queue) RemoveBefore(logMin int64) (int, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+func (q *Queue) RemoveBefore(logMin int64) (removed int, err error) {
+	q.files.Lock()
+	defer q.files.Unlock()
 	starts, err := q.fileStarts()
 	if err != nil {
 		return 0, err
 	}
-	removed := 0
 	for i := 0; i < len(starts)-1; i++ {
 		var last [1]Unit
 		if _, err := q.readFile(last[:], starts[i+1]-1); err != nil {
@@ -83,6 +79,9 @@ func (q *Queue) RemoveBefore(logMin int64) (int, error) {
 		if last[0].Phy >= logMin {
 			break
 		}
+		q.mu.Lock()
+		q.mu.min = max(q.mu.min, starts[i+1]) // before the file goes: readers look here first
+		q.mu.Unlock()
 		path := q.filePath(starts[i])
 		if err := q.set.handles.forget(path); err != nil {
 			return removed, err
@@ -90,7 +89,6 @@ func (q *Queue) RemoveBefore(logMin int64) (int, error) {
 		if err := q.set.cfg.FS.Remove(path); err != nil {
 			return removed, err
 		}
-		q.mu.min = max(q.mu.min, starts[i+1])
 		removed++
 	}
 	return removed, nil

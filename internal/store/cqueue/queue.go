@@ -35,6 +35,7 @@ type Queue struct {
 		deleted bool
 		dirty   bool   // in Set.dirty
 		min     int64  // offset of the first unit that has a file position
+		minFor  int64  // the beginning of the log for which min was found
 		max     int64  // offset behind the last unit
 		written int64  // units below are in files
 		tail    []byte // the units [tailAt, max)

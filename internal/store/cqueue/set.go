@@ -198,6 +198,37 @@ func (s *Set) Delete(topic string) error {
 	return errors.Join(errs...)
 }
 
+// RemoveBefore removes queue files all of whose units point below logMin. The
+// last file of each queue stays, and with it the queue's numbering.
+func (s *Set) RemoveBefore(logMin int64) error {
+	topics, err := s.Topics()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, topic := range topics {
+		ids, err := s.IDs(topic)
+		errs = append(errs, err)
+		for _, id := range ids {
+			errs = append(errs, s.removeBefore(Key{topic, id}, logMin))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Set) removeBefore(k Key, logMin int64) error {
+	infos, err := s.cfg.FS.ReadDir(s.queueDir(k))
+	if len(infos) < 2 || err != nil {
+		return nil // one file or none: nothing to do, and no need to open the queue
+	}
+	q, err := s.Queue(k.Topic, k.ID)
+	if err != nil {
+		return err
+	}
+	_, err = q.RemoveBefore(logMin)
+	return err
+}
+
 // Unwritten is the number of units that exist in memory only.
 func (s *Set) Unwritten() int64 { return s.units.Load() }
 

@@ -171,7 +171,7 @@ func (x *file) cut(phy int64) {
 	keep := int32(1)
 	for keep < x.h.count {
 		e := x.entry(keep)
-		if e.phy >= phy || keep > 1 && e.phy < x.entry(keep-1).phy {
+		if e.hash < 0 || e.phy < 0 || e.phy >= phy || keep > 1 && e.phy < x.entry(keep-1).phy {
 			break
 		}
 		keep++
