@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"embedded"},
 	{"internal/namesrv", "internal/broker", "internal/proxy", "internal/controller", "internal/console"},
 	{"client", "internal/replication", "internal/auth", "internal/filter"},
+	{"internal/fake"},
 	{"internal/store", "internal/remoting"},
 	{"internal/config"},
 	{"internal/protocol"},
