@@ -1,0 +1,157 @@
+package registry
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/aerobee/aerobee/internal/protocol"
+)
+
+// Channel is a client's connection as far as the registry needs to know it. The
+// identity is never used again after the connection has closed.
+type Channel interface {
+	ID() uint64
+	RemoteAddr() netip.AddrPort
+}
+
+// Client is who sent a heartbeat.
+type Client struct {
+	Channel  Channel
+	ID       string // chosen by the client, not unique
+	Language protocol.Language
+	Version  int32
+}
+
+// Member is a client in a group. Everything but the time of its last heartbeat
+// is fixed.
+type Member struct {
+	Client
+	seen atomic.Int64 // ms
+}
+
+// Seen is the time of the last heartbeat, to the millisecond.
+func (m *Member) Seen() time.Time { return time.UnixMilli(m.seen.Load()) }
+
+func newMember(c Client, now time.Time) *Member {
+	m := &Member{Client: c}
+	m.seen.Store(now.UnixMilli())
+	return m
+}
+
+// Group is a consumer group as it was at one moment. It is immutable.
+type Group struct {
+	Name             string
+	ConsumeType      protocol.ConsumeType
+	MessageModel     protocol.MessageModel
+	ConsumeFromWhere protocol.ConsumeFromWhere
+	// Subscriptions by topic.
+	Subscriptions map[string]*protocol.SubscriptionData
+	// Members in the order of their connections.
+	Members []*Member
+
+	fingerprint int32 // of the last heartbeat of version 2, 0 when there was none
+}
+
+// Member gives the client's newest connection.
+func (g *Group) Member(clientID string) (*Member, bool) {
+	for _, m := range slices.Backward(g.Members) {
+		if m.ID == clientID {
+			return m, true
+		}
+	}
+	return nil, false
+}
+
+// Of gives the member that is the connection.
+func (g *Group) Of(channel uint64) (*Member, bool) {
+	i, ok := find(g.Members, channel)
+	if !ok {
+		return nil, false
+	}
+	return g.Members[i], true
+}
+
+// ClientIDs lists the clients of all members; one with two connections is there twice.
+func (g *Group) ClientIDs() []string {
+	ids := make([]string, len(g.Members))
+	for i, m := range g.Members {
+		ids[i] = m.ID
+	}
+	return ids
+}
+
+func find(members []*Member, channel uint64) (int, bool) {
+	return slices.BinarySearchFunc(members, channel, func(m *Member, id uint64) int {
+		switch {
+		case m.Channel.ID() < id:
+			return -1
+		case m.Channel.ID() > id:
+			return 1
+		}
+		return 0
+	})
+}
+
+// with returns members with the client in its place, and whether it is new.
+func with(members []*Member, c Client, now time.Time) ([]*Member, bool) {
+	i, known := find(members, c.Channel.ID())
+	switch {
+	case !known:
+		return slices.Insert(slices.Clone(members), i, newMember(c, now)), true
+	case members[i].ID != c.ID || members[i].Version != c.Version || members[i].Language != c.Language:
+		members = slices.Clone(members)
+		members[i] = newMember(c, now)
+		return members, false
+	}
+	members[i].seen.Store(now.UnixMilli())
+	return members, false
+}
+
+// without returns members without the connection, and whether it was there.
+func without(members []*Member, channel uint64) ([]*Member, bool) {
+	i, known := find(members, channel)
+	if !known {
+		return members, false
+	}
+	return slices.Delete(slices.Clone(members), i, i+1), true
+}
+
+// subscribed returns the subscriptions after a heartbeat named subs, and whether
+// topics came or went. A known topic takes the new expression only when its
+// version is newer; that alone is no change.
+func subscribed(old map[string]*protocol.SubscriptionData, subs []protocol.SubscriptionData) (map[string]*protocol.SubscriptionData, bool) {
+	next := make(map[string]*protocol.SubscriptionData, len(subs))
+	changed, replaced := false, false
+	for i := range subs {
+		s := &subs[i]
+		known := old[s.Topic]
+		switch {
+		case known == nil:
+			changed = true
+		case s.SubVersion > known.SubVersion:
+			replaced = true
+		default:
+			s = known
+		}
+		if twin := next[s.Topic]; twin == nil || s.SubVersion > twin.SubVersion {
+			next[s.Topic] = s
+		}
+	}
+	if len(next) != len(old) {
+		changed = true
+	}
+	if !changed && !replaced {
+		return old, false
+	}
+	return next, changed
+}
+
+// equal tells whether two groups differ in nothing but the time of heartbeats.
+func (g *Group) equal(o *Group) bool {
+	return g.ConsumeType == o.ConsumeType && g.MessageModel == o.MessageModel &&
+		g.ConsumeFromWhere == o.ConsumeFromWhere && g.fingerprint == o.fingerprint &&
+		slices.Equal(g.Members, o.Members) && maps.Equal(g.Subscriptions, o.Subscriptions)
+}
