@@ -17,8 +17,8 @@ const module = "github.com/aerobee/aerobee/"
 // layers are the packages from the top down, by their first two path elements.
 // A package may import those of lower layers and parts of itself.
 var layers = [][]string{
-	{"cmd/aerobee", "bench"},
-	{"embedded"},
+	{"cmd/aerobee"},
+	{"bench", "embedded"},
 	{"internal/namesrv", "internal/broker", "internal/proxy", "internal/controller", "internal/console"},
 	{"client", "internal/replication", "internal/auth", "internal/filter"},
 	{"internal/fake"},

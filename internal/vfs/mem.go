@@ -62,7 +62,7 @@ func NewMem() *Mem {
 	m.mu.pending = make(map[string][]change)
 	m.mu.dirs = map[string]bool{"/": true, ".": true}
 	m.mu.locks = make(map[string]bool)
-	m.mu.usage = Usage{Total: 1 << 40, Free: 1 << 40}
+	m.mu.usage = Usage{Free: 1 << 40}
 	m.mu.now = time.Now
 	return m
 }

@@ -75,7 +75,7 @@ func (osFS) Usage(path string) (Usage, error) {
 		return Usage{}, &os.PathError{Op: "statfs", Path: path, Err: err}
 	}
 	bs := int64(st.Bsize)
-	return Usage{Total: int64(st.Blocks) * bs, Free: int64(st.Bavail) * bs}, nil
+	return Usage{Used: int64(st.Blocks-st.Bfree) * bs, Free: int64(st.Bavail) * bs}, nil
 }
 
 type osFile struct{ *os.File }
@@ -129,7 +129,7 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("%s is locked by process %d", e.Path, e.PID)
+	return fmt.Sprintf("%s is locked by process %d: stop it, or use another directory", e.Path, e.PID)
 }
 
 // POSIX record locks belong to the process, so that a second holder in the same

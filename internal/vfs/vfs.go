@@ -71,15 +71,19 @@ type Info struct {
 	IsDir   bool
 }
 
-// Usage is the space of a file system in bytes.
+// Usage is the space of a file system in bytes, as a process without privileges
+// sees it: what is reserved for others is neither used nor free.
 type Usage struct {
-	Total, Free int64
+	Used, Free int64
 }
 
-// Ratio is the used share between 0 and 1.
+// Total is used and free space together.
+func (u Usage) Total() int64 { return u.Used + u.Free }
+
+// Ratio is the used share between 0 and 1, as df shows it.
 func (u Usage) Ratio() float64 {
-	if u.Total <= 0 {
+	if u.Total() <= 0 {
 		return 0
 	}
-	return 1 - float64(u.Free)/float64(u.Total)
+	return float64(u.Used) / float64(u.Total())
 }

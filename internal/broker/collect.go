@@ -1,0 +1,252 @@
+package broker
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aerobee/aerobee/internal/broker/registry"
+	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/protocol"
+)
+
+// maxSeries bounds the series of one metric, as Java's metricsOtelCardinalityLimit.
+const maxSeries = 50_000
+
+// collector reads the broker's state when the metrics are asked for.
+type collector struct{ b *Broker }
+
+func gaugeDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("rocketmq_"+name, help, labels, nil)
+}
+
+// Descriptions of the metrics that collector gives.
+var (
+	descPermission = gaugeDesc("broker_permission", "4 read, 2 write, added.")
+	descTopics     = gaugeDesc("topic_number", "Topics of the broker.")
+	descGroups     = gaugeDesc("consumer_group_number", "Consumer groups of the broker.")
+
+	descIn      = gaugeDesc("messages_in_total", "Messages stored.", "topic", "message_type", "is_system")
+	descInBytes = gaugeDesc("throughput_in_total", "Bytes of messages stored.", "topic", "message_type", "is_system")
+	descSize    = gaugeDesc("message_size", "Bytes of a message stored.", "topic", "message_type", "is_system")
+
+	descOut      = gaugeDesc("messages_out_total", "Messages handed out.", "topic", "consumer_group", "is_system", "is_retry")
+	descOutBytes = gaugeDesc("throughput_out_total", "Bytes of messages handed out.", "topic", "consumer_group", "is_system", "is_retry")
+	descDLQ      = gaugeDesc("send_to_dlq_messages_total", "Messages given up.", "consumer_group", "topic", "is_system")
+
+	descProducers = gaugeDesc("producer_connections", "Connections of producers.", "language", "version", "protocol_type")
+	descConsumers = gaugeDesc("consumer_connections", "Connections of consumers.",
+		"language", "version", "protocol_type", "consumer_group", "consume_mode", "is_system")
+
+	descLag          = gaugeDesc("consumer_lag_messages", "Messages not consumed.", lagLabels...)
+	descLagLatency   = gaugeDesc("consumer_lag_latency_milliseconds", "Age of the oldest message not consumed.", lagLabels...)
+	descInflight     = gaugeDesc("consumer_inflight_messages", "Messages handed out and not consumed.", lagLabels...)
+	descReady        = gaugeDesc("consumer_ready_messages", "Messages not handed out.", lagLabels...)
+	descQueueLatency = gaugeDesc("consumer_queueing_latency_milliseconds", "Age of the oldest message not handed out.", lagLabels...)
+
+	descStoreSize = gaugeDesc("storage_size_bytes", "Used space of the store's file system.", storageLabels...)
+	descFlush     = gaugeDesc("storage_flush_behind_bytes", "Bytes written and not flushed.", storageLabels...)
+	descDispatch  = gaugeDesc("storage_dispatch_behind_bytes", "Bytes written and not in the queues.", storageLabels...)
+	descReserve   = gaugeDesc("storage_message_reserve_time_milliseconds", "Age of the oldest message.", storageLabels...)
+)
+
+var (
+	lagLabels     = []string{"consumer_group", "topic", "is_retry", "is_system"}
+	storageLabels = []string{"storage_type", "storage_medium"}
+)
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descPermission, descTopics, descGroups, descIn, descInBytes, descSize, descOut, descOutBytes, descDLQ,
+		descProducers, descConsumers, descLag, descLagLatency, descInflight, descReady, descQueueLatency,
+		descStoreSize, descFlush, descDispatch, descReserve,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	b := c.b
+	gauge(ch, descPermission, float64(b.config().BrokerPermission))
+	gauge(ch, descTopics, float64(b.topics.Len()))
+	gauge(ch, descGroups, float64(b.groups.Len()))
+	c.collectTopics(ch)
+	c.collectPairs(ch)
+	c.collectConnections(ch)
+	c.collectLags(ch)
+	c.collectStore(ch)
+}
+
+func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, v int64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func (c collector) collectTopics(ch chan<- prometheus.Metric) {
+	left := maxSeries
+	for t := range c.b.stats.Topics() {
+		for k := range stats.Kinds() {
+			count := t.Kind(k)
+			if count == nil {
+				continue
+			}
+			if left--; left < 0 {
+				return
+			}
+			labels := []string{t.Name, k.String(), strconv.FormatBool(t.System)}
+			counter(ch, descIn, count.Messages.Load(), labels...)
+			counter(ch, descInBytes, count.Bytes.Load(), labels...)
+			ch <- sizeHistogram(count, labels)
+		}
+	}
+}
+
+func sizeHistogram(count *stats.KindCount, labels []string) prometheus.Metric {
+	buckets := make(map[float64]uint64, len(stats.SizeBounds))
+	var total uint64
+	for i, bound := range stats.SizeBounds {
+		total += uint64(count.Sizes[i].Load())
+		buckets[float64(bound)] = total
+	}
+	total += uint64(count.Sizes[len(stats.SizeBounds)].Load())
+	return prometheus.MustNewConstHistogram(descSize, total, float64(count.Bytes.Load()), buckets, labels...)
+}
+
+func (c collector) collectPairs(ch chan<- prometheus.Metric) {
+	left := maxSeries
+	for p := range c.b.stats.Pairs() {
+		if left--; left < 0 {
+			return
+		}
+		system, retry := strconv.FormatBool(p.System), strconv.FormatBool(protocol.IsRetryTopic(p.Topic))
+		counter(ch, descOut, p.Messages(), p.Topic, p.Group, system, retry)
+		counter(ch, descOutBytes, p.Bytes(), p.Topic, p.Group, system, retry)
+		if n := p.DeadLetters(); n > 0 {
+			counter(ch, descDLQ, n, p.Group, p.Topic, system)
+		}
+	}
+}
+
+// kindOfClient groups connections.
+type kindOfClient struct{ language, version string }
+
+func clientKind(m *registry.Member) kindOfClient {
+	return kindOfClient{strings.ToLower(m.Language.String()), versionName(m.Version)}
+}
+
+func (c collector) collectConnections(ch chan<- prometheus.Metric) {
+	producers := map[kindOfClient]int{}
+	for _, members := range c.b.clients.Producers() {
+		for _, m := range members {
+			producers[clientKind(m)]++
+		}
+	}
+	for k, n := range producers {
+		gauge(ch, descProducers, float64(n), k.language, k.version, "remoting")
+	}
+	left := maxSeries
+	for _, g := range c.b.clients.ConsumerGroups() {
+		consumers := map[kindOfClient]int{}
+		for _, m := range g.Members {
+			consumers[clientKind(m)]++
+		}
+		for k, n := range consumers {
+			if left--; left < 0 {
+				return
+			}
+			gauge(ch, descConsumers, float64(n), k.language, k.version, "remoting", g.Name, consumeMode(g.ConsumeType),
+				strconv.FormatBool(protocol.IsSystemGroup(g.Name)))
+		}
+	}
+}
+
+func consumeMode(t protocol.ConsumeType) string {
+	switch t {
+	case protocol.ConsumeActively:
+		return "pull"
+	case protocol.ConsumePop:
+		return "pop"
+	default:
+		return "push"
+	}
+}
+
+// lag is how far a group is behind in a topic.
+type lag struct {
+	messages, inflight, ready int64
+	oldest, oldestReady       int64 // store time in ms of the first message not consumed, not handed out; 0: none
+}
+
+func (c collector) collectLags(ch chan<- prometheus.Metric) {
+	left := maxSeries
+	now := c.b.now().UnixMilli()
+	_, groups := c.b.groups.Snapshot()
+	for _, g := range groups {
+		for _, topic := range c.b.offsets.Topics(g.GroupName) {
+			config, ok := c.b.topics.Lookup(topic)
+			if !ok || !c.b.mayConsume(g.GroupName, topic) {
+				continue
+			}
+			if left--; left < 0 {
+				return
+			}
+			l := c.lag(g.GroupName, topic, config.ReadQueueNums)
+			labels := []string{
+				g.GroupName, topic, strconv.FormatBool(protocol.IsRetryTopic(topic)), strconv.FormatBool(c.b.isSystem(topic, g.GroupName)),
+			}
+			gauge(ch, descLag, float64(l.messages), labels...)
+			gauge(ch, descInflight, float64(l.inflight), labels...)
+			gauge(ch, descReady, float64(l.ready), labels...)
+			gauge(ch, descLagLatency, age(now, l.oldest), labels...)
+			gauge(ch, descQueueLatency, age(now, l.oldestReady), labels...)
+		}
+	}
+}
+
+func age(now, then int64) float64 {
+	if then <= 0 {
+		return 0
+	}
+	return float64(max(now-then, 0))
+}
+
+func (c collector) lag(group, topic string, queues int32) (l lag) {
+	earlier := func(at *int64, q int32, offset, end int64) {
+		if offset >= end {
+			return
+		}
+		if ms, ok := c.b.store.StoreTimeAt(topic, q, offset); ok && (*at == 0 || ms < *at) {
+			*at = ms
+		}
+	}
+	for q := range queues {
+		consumed, known := c.b.offsets.Query(group, topic, q)
+		if !known {
+			continue
+		}
+		low, end := c.b.store.MinOffset(topic, q), c.b.store.MaxOffset(topic, q)
+		consumed = min(max(consumed, low), end)
+		pulled, _ := c.b.offsets.QueryPulled(group, topic, q)
+		pulled = min(max(pulled, consumed), end)
+		l.messages += end - consumed
+		l.inflight += pulled - consumed
+		l.ready += end - pulled
+		earlier(&l.oldest, q, consumed, end)
+		earlier(&l.oldestReady, q, pulled, end)
+	}
+	return l
+}
+
+func (c collector) collectStore(ch chan<- prometheus.Metric) {
+	s := c.b.store.Stats()
+	gauge(ch, descStoreSize, float64(s.Disk.Used), "local", "disk")
+	gauge(ch, descFlush, float64(s.LogMax-s.LogFlushed), "local", "disk")
+	gauge(ch, descDispatch, 0, "local", "disk")
+	gauge(ch, descReserve, age(c.b.now().UnixMilli(), c.b.store.EarliestStoreTime()), "local", "disk")
+}

@@ -1,0 +1,60 @@
+package broker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aerobee/aerobee/internal/config"
+	"github.com/aerobee/aerobee/internal/store"
+)
+
+// openStore opens the store directory. It may take as long as recovery does.
+func (b *Broker) openStore(ctx context.Context) error {
+	cfg := b.config()
+	sc, err := b.storeConfig(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if b.store, err = store.Open(ctx, sc); err != nil {
+		return err
+	}
+	if r := b.store.Recovery(); !r.Clean {
+		b.log.Warn("the store was not closed cleanly", "from", r.From, "end", r.End, "records", r.Records, "took", r.Took)
+	}
+	return nil
+}
+
+// storeConfig translates the configuration for the store.
+func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Config, error) {
+	dirs := cfg.CommitLogDirs()
+	if len(dirs) != 1 || len(cfg.ReadOnlyCommitLogDirs()) > 0 {
+		return store.Config{}, errors.New("storePathCommitLog: one directory is supported, more are not")
+	}
+	sc := store.DefaultConfig(cfg.StorePathRootDir)
+	sc.CommitLogDir = dirs[0]
+	sc.FS, sc.Now, sc.Logger = b.cfg.FS, b.now, b.log
+	if cfg.FlushDiskType == config.SyncFlush {
+		sc.Flush = store.FlushSync
+	}
+	sc.FlushInterval, sc.QueueInterval = cfg.FlushCommitLogInterval, cfg.FlushConsumeQueueInterval
+	sc.CommitLogFileSize, sc.QueueFileSize = cfg.CommitLogFileSize, cfg.ConsumeQueueBytes()
+	sc.IndexSlots, sc.IndexEntries, sc.Index = int64(cfg.MaxHashSlotNum), int64(cfg.MaxIndexNum), cfg.MessageIndexEnable
+	sc.AppendCRC = cfg.AppendPropCRC
+	sc.MaxMessageSize = cfg.MaxMessageSize
+	sc.StoreHost = b.storeHost(ctx)
+	sc.DelayLevels = cfg.DelayLevels()
+	sc.Retention, sc.CleanInterval = func() store.Retention { return retention(b.config()) }, cfg.CleanResourceInterval
+	sc.CleanInterval = cfg.CleanResourceInterval
+	return sc, nil
+}
+
+// retention translates the rules for deleting old messages.
+func retention(cfg *config.Broker) store.Retention {
+	return store.Retention{
+		Age: cfg.FileReservedTime, Hours: cfg.DeleteHours(),
+		MaxUsed:  float64(cfg.DiskMaxUsedSpaceRatio) / 100,
+		Clean:    float64(cfg.DiskSpaceCleanForcibly) / 100,
+		Refuse:   float64(cfg.DiskSpaceWarningRatio) / 100,
+		Forcibly: cfg.CleanFileForcibly, BatchSize: cfg.DeleteFileBatchMax,
+	}
+}

@@ -1,0 +1,171 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aerobee/aerobee/internal/broker/delay"
+	"github.com/aerobee/aerobee/internal/broker/hold"
+	"github.com/aerobee/aerobee/internal/broker/locks"
+	"github.com/aerobee/aerobee/internal/broker/offsets"
+	"github.com/aerobee/aerobee/internal/config"
+	"github.com/aerobee/aerobee/internal/message"
+	"github.com/aerobee/aerobee/internal/remoting"
+	"github.com/aerobee/aerobee/internal/run"
+	"github.com/aerobee/aerobee/internal/store"
+)
+
+// Settings of Java's broker that are not configurable here.
+const (
+	broadcastOfflineExpiry = 120 * time.Second // broadcastOffsetExpireSecond
+	broadcastIdleExpiry    = 300 * time.Second // broadcastOffsetExpireMaxSecond
+	lockSweep              = time.Minute
+)
+
+// traffic is what the send and pull paths share beside the tables named in Broker.
+type traffic struct {
+	host      netip.AddrPort // of stored records: where clients reach this broker
+	cold      int64          // bytes behind the end of the log from where reading may wait for the disk
+	uniq      *message.UniqIDs
+	broadcast *offsets.Broadcast
+	sends     sync.Pool // of *sending
+	pulls     sync.Pool // of *pull
+	buffers   sync.Pool // of *[]byte, records on their way out
+	suffix    atomic.Pointer[brokerProps]
+
+	// touched are the connections with answers of the current group of puts. It
+	// belongs to whoever leads the store's group.
+	touched []*remoting.Conn
+}
+
+// brokerProps is the encoded form of the properties that the broker gives every
+// message, for one configuration.
+type brokerProps struct {
+	cfg  *config.Broker
+	text string
+	ext  []remoting.Field // the same two that go into answers
+}
+
+// openTraffic makes the tables of the send and pull paths, loads what they kept
+// in files, and connects them to the store, which must be open.
+func (b *Broker) openTraffic(host netip.AddrPort) error {
+	cfg := b.config()
+	b.traffic.host, b.traffic.cold = host, store.ColdDistance
+	b.traffic.uniq = message.NewUniqIDs(host.Addr())
+	b.locks = locks.New(b.now)
+	var err error
+	b.offsets, err = offsets.Open(offsets.Config{
+		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", "consumerOffset.json"),
+		Now: b.now, Log: b.log,
+	})
+	if err != nil {
+		return err
+	}
+	if !b.store.Recovery().Clean {
+		if n := b.offsets.Clamp(b.store.MaxOffset); n > 0 {
+			b.log.Warn("consumer offsets beyond the end of their queues lowered after an unclean stop", slog.Int("offsets", n))
+		}
+	}
+	b.delay, err = delay.Open(delay.Config{
+		Store: b.store, Levels: cfg.DelayLevels(), Deliver: b.deliverDelayed,
+		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", "delayOffset.json"),
+		Interval: func() time.Duration { return b.config().FlushDelayOffset },
+		Now:      b.now, Log: b.log,
+	})
+	if err != nil {
+		return err
+	}
+	b.hold = hold.New(hold.Config{Resume: b.resumePulls, Dropped: b.dropPull, Now: b.now})
+	b.traffic.broadcast = offsets.NewBroadcast(offsets.BroadcastConfig{
+		Offsets: b.offsets, Online: b.clientOnline, Start: b.firstOffset, Now: b.now,
+		OfflineExpiry: func() time.Duration { return broadcastOfflineExpiry },
+		IdleExpiry:    func() time.Duration { return broadcastIdleExpiry },
+	})
+	b.store.SetArrival(b.arrived)
+	b.store.SetGroupDone(b.flushTouched)
+	return nil
+}
+
+// startTraffic starts the goroutines of the send and pull paths in g.
+func (b *Broker) startTraffic(g *run.Group) {
+	b.hold.Start(g)
+	b.delay.Start(g)
+	g.Go("consumer offsets", func(ctx context.Context) error {
+		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
+	})
+	g.Go("broadcast offsets", b.traffic.broadcast.Run)
+	g.Go("queue locks", b.sweepLocks)
+}
+
+// closeTraffic writes what survives a restart. It is called after the goroutines
+// have ended and the store is flushed.
+func (b *Broker) closeTraffic() error {
+	b.hold.Close()
+	return errors.Join(b.offsets.Persist(), b.delay.Save())
+}
+
+func (b *Broker) sweepLocks(ctx context.Context) error {
+	ticker := time.NewTicker(lockSweep)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			b.locks.Sweep()
+		}
+	}
+}
+
+// trafficClosed forgets the pulls of a connection that has closed.
+func (b *Broker) trafficClosed(conn *remoting.Conn) { b.hold.CloseConn(conn.ID()) }
+
+// arrived is called by the leader for every new entry of a queue.
+func (b *Broker) arrived(a store.Arrival) {
+	b.hold.Arrive(a.Topic, a.QueueID, a.Offset, a.TagsCode)
+	if a.Topic == delay.Topic {
+		b.delay.Arrived(a.QueueID)
+	}
+}
+
+// touch remembers that conn got an answer. It is called by the leader.
+func (b *Broker) touch(conn *remoting.Conn) {
+	t := b.traffic.touched
+	if len(t) == 0 || t[len(t)-1] != conn {
+		b.traffic.touched = append(t, conn)
+	}
+}
+
+// flushTouched is called by the leader after a group.
+func (b *Broker) flushTouched() {
+	for _, conn := range b.traffic.touched {
+		conn.Flush()
+	}
+	clear(b.traffic.touched)
+	b.traffic.touched = b.traffic.touched[:0]
+}
+
+// props returns the properties and answer fields of the present configuration.
+func (b *Broker) props() *brokerProps {
+	cfg := b.config()
+	if p := b.traffic.suffix.Load(); p != nil && p.cfg == cfg {
+		return p
+	}
+	trace := strconv.FormatBool(cfg.TraceOn)
+	text := message.AppendProperty(nil, message.PropRegion, cfg.RegionID)
+	text = message.AppendProperty(text, message.PropTraceOn, trace)
+	text = message.AppendProperty(text, message.PropCluster, cfg.BrokerClusterName)
+	p := &brokerProps{
+		cfg: cfg, text: string(text),
+		ext: []remoting.Field{{Key: message.PropRegion, Value: cfg.RegionID}, {Key: message.PropTraceOn, Value: trace}},
+	}
+	b.traffic.suffix.Store(p)
+	return p
+}
