@@ -43,7 +43,7 @@ func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Con
 	sc.MaxMessageSize = cfg.MaxMessageSize
 	sc.StoreHost = b.storeHost(ctx)
 	sc.DelayLevels = cfg.DelayLevels()
-	sc.Retention, sc.CleanInterval = func() store.Retention { return retention(b.config()) }, cfg.CleanResourceInterval
+	sc.Retention = func() store.Retention { return retention(b.config()) }
 	sc.CleanInterval = cfg.CleanResourceInterval
 	return sc, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/store/cqueue"
@@ -253,8 +252,3 @@ func (s *Store) Put(ctx context.Context, m *message.Message) PutResult {
 }
 
 func (s *Store) millis() int64 { return s.cfg.Now().UnixMilli() }
-
-// age is the time since ms, at least 0.
-func (s *Store) age(ms int64) time.Duration {
-	return max(0, time.Duration(s.millis()-ms)*time.Millisecond)
-}

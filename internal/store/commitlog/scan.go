@@ -131,14 +131,14 @@ func (s *scanner) record(offset int64) (rec []byte, blank bool, err error) {
 	if head == nil || err != nil {
 		return nil, false, err
 	}
-	size, magic, _ := message.Size(head)
-	if magic == message.MagicBlank {
+	if _, magic, _ := message.Size(head); magic == message.MagicBlank {
 		return nil, true, nil
 	}
 	if head, err = s.window(offset, 36); head == nil || err != nil {
 		return nil, false, err
 	}
-	if size, err = checkHead(head, offset); err != nil {
+	size, err := checkHead(head, offset)
+	if err != nil {
 		return nil, false, nil
 	}
 	rec, err = s.window(offset, int64(size))
