@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/aerobee/aerobee/internal/fake"
+)
+
+// TestMain lets the tests run this binary's own main as the command aerobee.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"aerobee": main})
+}
+
+// TestScripts runs testdata/script: the command line as users meet it. $NS is the
+// nameserver of an installation of its own with brokers broker-a and broker-b and
+// a topic T of two queues; $A and $B are the brokers' addresses.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			c := fake.NewCluster(env.T().(testing.TB), "broker-a", "broker-b")
+			c.CreateTopic("T", 2)
+			env.Setenv("NS", c.Namesrv.Addr)
+			env.Setenv("NAMESRV_ADDR", c.Namesrv.Addr)
+			env.Setenv("A", c.Broker("broker-a").Addr)
+			env.Setenv("B", c.Broker("broker-b").Addr)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+	})
+}
+
+// exits CODE COMMAND ARGS... runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
