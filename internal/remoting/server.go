@@ -36,7 +36,7 @@ type ServerConfig struct {
 
 	MaxFrame               int   // bytes of a frame with its length field; MaxFrame by default, which is the maximum
 	MaxPendingBytesPerConn int   // unread output above which a connection's requests are not read; 1 MiB by default
-	MaxPendingBytesTotal   int64 // unread output, unfinished frames and detached requests of all connections; 256 MiB
+	MaxPendingBytesTotal   int64 // unread output, unfinished frames and detached requests of all connections; 256 MiB. Above it readers wait, at twice it connections that need more are closed
 	MaxConns               int   // connections at a time, further ones are closed at once; 65,536 by default
 	MaxCalls               int   // calls to a client that wait for its response; 320 by default
 	Workers, WorkerQueue   int   // goroutines for Call.Detach, and requests waiting for one; 16 and 1,024

@@ -187,6 +187,7 @@ func (m *model) step() {
 		m.check(fenced)
 	default: // power cut
 		old := m.s
+		old.index.Last() // waits for the index's goroutine, which writes to memory that Crash reads
 		m.mem = m.mem.Crash(m.r)
 		m.mount()
 		kill(m.t, old)
