@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,10 +21,28 @@ func aerobee(t *testing.T, args ...string) *exec.Cmd {
 	return exec.CommandContext(t.Context(), "aerobee", args...)
 }
 
+// log collects what a process writes while the test may read it.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // start runs a server and returns the addresses of its ready line.
 func start(t *testing.T, args ...string) (cmd *exec.Cmd, ready map[string]string) {
 	cmd = aerobee(t, args...)
-	var logs bytes.Buffer
+	var logs log
 	cmd.Stderr = &logs
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

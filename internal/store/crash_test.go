@@ -88,7 +88,8 @@ func (m *model) put() {
 	var result PutResult
 	p.Done = func(p *Put) { result = p.Result }
 	m.s.Enqueue(p)
-	m.s.Commit() // nobody else leads: done when it returns
+	m.s.Commit()     // nobody else leads: done when it returns
+	m.s.index.Last() // and so is the index's goroutine: one thing at a time, the seed decides all
 	if result.Status != PutOK {
 		return
 	}
@@ -187,7 +188,6 @@ func (m *model) step() {
 		m.check(fenced)
 	default: // power cut
 		old := m.s
-		old.index.Last() // waits for the index's goroutine, which writes to memory that Crash reads
 		m.mem = m.mem.Crash(m.r)
 		m.mount()
 		kill(m.t, old)
