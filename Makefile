@@ -19,7 +19,7 @@ unit: build
 
 # The race detector needs cgo.
 race:
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race ./...
 
 conformance: build
 	conformance/run aerobee
