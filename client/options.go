@@ -2,7 +2,6 @@ package client
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -90,7 +89,7 @@ func WithRouteRefresh(d time.Duration) Option {
 }
 
 func (c *config) validate() error {
-	return errors.Join(
+	return cluster.Join(
 		check(len(c.nameservers) > 0, "WithNameservers: no address"),
 		check(c.logger != nil, "WithLogger: nil"),
 		check(c.requestTimeout >= 10*time.Millisecond, "WithRequestTimeout: %v, must be at least 10ms", c.requestTimeout),
@@ -130,7 +129,7 @@ func newProducerConfig(group string, opts []ProducerOption) (producerConfig, err
 	for _, o := range opts {
 		o.applyProducer(&c)
 	}
-	err := errors.Join(
+	err := cluster.Join(
 		protocol.ValidateGroup(group),
 		c.validate(),
 		check(c.sendTimeout >= time.Millisecond, "WithSendTimeout: %v, must be at least 1ms", c.sendTimeout),
@@ -194,7 +193,7 @@ func newPullConfig(group string, opts []PullConsumerOption) (pullConfig, error) 
 	for _, o := range opts {
 		o.applyPullConsumer(&c)
 	}
-	err := errors.Join(
+	err := cluster.Join(
 		protocol.ValidateGroup(group),
 		c.validate(),
 		check(c.filter != "", "WithTags: empty expression"),

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -301,7 +300,7 @@ func (c *PullConsumer) Commit(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return cluster.Join(errs...)
 }
 
 // CommitOffset stores one offset of the group at the broker of a queue.

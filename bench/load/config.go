@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -66,10 +67,10 @@ func setDefault[T comparable](field *T, value T) {
 
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
-	var errs []error
+	var problems []string
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
+			problems = append(problems, fmt.Sprintf(format, args...))
 		}
 	}
 	check(c.Topic != "", "topic is empty")
@@ -83,7 +84,10 @@ func (c Config) Validate() error {
 	for _, q := range c.Queues {
 		check(q.ID >= 0 && q.ID <= maxQueue, "queue %d of broker %s: must be 0 to %d", q.ID, q.Broker, maxQueue)
 	}
-	return errors.Join(errs...)
+	if len(problems) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(problems, "; "))
 }
 
 // brokers groups the queues by address in the order of their first queue.

@@ -1,8 +1,8 @@
 package load
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -22,7 +22,7 @@ const pullHold = 15_000
 func Consume(ctx context.Context, c Config) (Result, error) {
 	setDefault(&c.Batch, 32)
 	c = c.WithDefaults()
-	if err := errors.Join(c.Validate(), c.validatePull()); err != nil {
+	if err := cmp.Or(c.Validate(), c.validatePull()); err != nil {
 		return Result{}, err
 	}
 	pullers, err := newPullers(ctx, c, false)

@@ -1,9 +1,9 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -24,7 +24,7 @@ func Latency(ctx context.Context, c Config) (Result, error) {
 	setDefault(&c.Rate, defaultLatencyRate)
 	setDefault(&c.Size, 128)
 	c = c.WithDefaults()
-	if err := errors.Join(c.Validate(), c.validatePull(), c.validateLatency()); err != nil {
+	if err := cmp.Or(c.Validate(), c.validatePull(), c.validateLatency()); err != nil {
 		return Result{}, err
 	}
 	pulls := c
@@ -54,7 +54,7 @@ func Latency(ctx context.Context, c Config) (Result, error) {
 		d.await(ctx, s.rec.messages)
 	}
 	closeAll(pullers)
-	if err = errors.Join(err, pullGroup.Wait()); err != nil {
+	if err = cmp.Or(err, pullGroup.Wait()); err != nil {
 		return Result{}, err
 	}
 	r := m.result("latency", s.rec)

@@ -120,7 +120,7 @@ func (c *Client) onEach(ctx context.Context, t Target, f func(addr string) error
 		}
 		done = append(done, addr)
 	}
-	return done, errors.Join(errs...)
+	return done, cluster.Join(errs...)
 }
 
 // BrokerRuntime returns what a broker says about itself, by Java's key names.

@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -83,7 +82,7 @@ func (c *Client) DeleteGroup(ctx context.Context, target Target, group string, c
 	if target.Broker != "" || len(done) == 0 {
 		return done, err
 	}
-	return done, errors.Join(err,
+	return done, cluster.Join(err,
 		c.DeleteTopic(ctx, protocol.RetryTopic(group), target.Cluster),
 		c.DeleteTopic(ctx, protocol.DLQTopic(group), target.Cluster))
 }

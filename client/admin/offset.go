@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,7 +47,7 @@ func (c *Client) ResetOffsets(ctx context.Context, r Reset) ([]OffsetChange, err
 		changes = append(changes, moved...)
 	}
 	sortChanges(changes)
-	return changes, errors.Join(errs...)
+	return changes, cluster.Join(errs...)
 }
 
 func sortChanges(changes []OffsetChange) {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -62,7 +61,7 @@ func (c *Client) NamesrvConfigs(ctx context.Context) ([]Config, error) {
 		}
 		values, parseErr := parseProperties(resp.Body)
 		if parseErr != nil {
-			err = errors.Join(err, fmt.Errorf("nameserver %s: %w", addrs[i], parseErr))
+			err = cluster.Join(err, fmt.Errorf("nameserver %s: %w", addrs[i], parseErr))
 			continue
 		}
 		configs = append(configs, Config{Addr: addrs[i], Values: values})

@@ -166,7 +166,7 @@ func (c *Client) DeleteTopic(ctx context.Context, topic, clusterName string) err
 		Code:   protocol.ReqDeleteTopicInNamesrv,
 		Header: &protocol.DeleteTopicFromNamesrvRequest{Topic: topic, ClusterName: clusterName},
 	})
-	if err := errors.Join(brokerErr, namesrvErr); err != nil {
+	if err := cluster.Join(brokerErr, namesrvErr); err != nil {
 		return fmt.Errorf("delete topic %s: %w", topic, err)
 	}
 	return nil

@@ -3,13 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aerobee/aerobee/client/admin"
 )
 
-func configVerbs() []verb {
-	key, value := must(text("k", "key", "key")), must(text("v", "value", "value"))
-	namespace := must(text("s", "namespace", "namespace"))
+func configVerbs() []verb { return slices.Concat(brokerConfigVerbs(), namesrvConfigVerbs()) }
+
+func keyAndValue() (key, value flag) {
+	return must(text("k", "key", "key")), must(text("v", "value", "value"))
+}
+
+func brokerConfigVerbs() []verb {
+	key, value := keyAndValue()
 	return []verb{
 		{
 			name: "getBrokerConfig", short: "Show the configuration of brokers",
@@ -35,6 +41,13 @@ func configVerbs() []verb {
 				return doneReport(in.text("key")+"="+in.text("value"), done), err
 			},
 		},
+	}
+}
+
+func namesrvConfigVerbs() []verb {
+	key, value := keyAndValue()
+	namespace := must(text("s", "namespace", "namespace"))
+	return []verb{
 		{
 			name: "getNamesrvConfig", short: "Show the configuration of the nameservers",
 			run: func(ctx context.Context, c *admin.Client, _ input) (report, error) {

@@ -26,6 +26,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			c := fake.NewCluster(env.T().(testing.TB), "broker-a", "broker-b")
 			c.CreateTopic("T", 2)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each command of a race build ends a second late
 			env.Setenv("NS", c.Namesrv.Addr)
 			env.Setenv("NAMESRV_ADDR", c.Namesrv.Addr)
 			env.Setenv("A", c.Broker("broker-a").Addr)

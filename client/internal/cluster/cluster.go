@@ -167,7 +167,7 @@ func (c *Cluster) CallNamesrv(ctx context.Context, req Request) (*remoting.Comma
 			break
 		}
 	}
-	return nil, errors.Join(errs...)
+	return nil, Join(errs...)
 }
 
 func (c *Cluster) callWithin(ctx context.Context, addr string, req Request) (*remoting.Command, error) {
@@ -188,7 +188,7 @@ func (c *Cluster) CallEveryNamesrv(ctx context.Context, req Request) ([]*remotin
 		}
 		answers[i] = resp
 	}
-	return answers, errors.Join(errs...)
+	return answers, Join(errs...)
 }
 
 // Bind fills a response header and names the server when that fails.
