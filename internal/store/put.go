@@ -160,24 +160,18 @@ func (p *Put) Add(m *message.Message) error {
 	return nil
 }
 
-// describe reads off the properties what queue and index need.
+// describe reads off the properties what queue and index need. The index gets
+// unique key, keys and tags in Java's order.
 func (p *Put) describe(e *entry, m *message.Message) {
-	before := len(p.hashes)
-	var tags string
+	var uniq, keys, tags string
 	for k, v := range message.Properties(m.Properties) {
 		switch k {
 		case message.PropTags:
 			tags = v
 		case message.PropUniqKey:
-			p.hash(m.Topic, v)
+			uniq = v
 		case message.PropKeys:
-			for len(v) > 0 {
-				key, rest, _ := strings.Cut(v, " ")
-				if key != "" {
-					p.hash(m.Topic, key)
-				}
-				v = rest
-			}
+			keys = v
 		case message.PropDelay:
 			if m.Topic == ScheduleTopic {
 				e.delay = p.store.delayOf(v)
@@ -186,17 +180,25 @@ func (p *Put) describe(e *entry, m *message.Message) {
 	}
 	if tags != "" {
 		e.tagsCode = TagsCode(tags)
-		if p.store.cfg.Index {
-			p.hashes = append(p.hashes, index.Hash(m.Topic+"#T", tags))
+	}
+	if !p.store.cfg.Index {
+		return
+	}
+	before := len(p.hashes)
+	if uniq != "" {
+		p.hashes = append(p.hashes, index.Hash(m.Topic, uniq))
+	}
+	for len(keys) > 0 {
+		key, rest, _ := strings.Cut(keys, " ")
+		if key != "" {
+			p.hashes = append(p.hashes, index.Hash(m.Topic, key))
 		}
+		keys = rest
+	}
+	if tags != "" {
+		p.hashes = append(p.hashes, index.TagsHash(m.Topic, tags))
 	}
 	e.keys = int32(len(p.hashes) - before)
-}
-
-func (p *Put) hash(topic, key string) {
-	if p.store.cfg.Index {
-		p.hashes = append(p.hashes, index.Hash(topic, key))
-	}
 }
 
 // TagsCode is the tags code of a message with these tags: Java's

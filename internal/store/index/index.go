@@ -38,8 +38,14 @@ type Key struct {
 
 // Hash is the hash of an index key, which is topic#key, without building that
 // string: |String.hashCode()|, 0 for the smallest integer.
-func Hash(topic, key string) int32 {
-	h := javaHash(javaHash(0, topic)*31+'#', key)
+func Hash(topic, key string) int32 { return positive(javaHash(javaHash(0, topic)*31+'#', key)) }
+
+// TagsHash is Hash of topic#T#tags, the index key of a message's tags.
+func TagsHash(topic, tags string) int32 {
+	return positive(javaHash(javaHash(javaHash(0, topic), "#T#"), tags))
+}
+
+func positive(h int32) int32 {
 	if h < 0 {
 		h = -h
 	}
