@@ -161,6 +161,38 @@ func TestRolesAlone(t *testing.T) {
 	stop(t, ns)
 }
 
+// TestAdminAgainstTheServer runs the verbs that people need first.
+func TestAdminAgainstTheServer(t *testing.T) {
+	cmd, ready := start(t, append([]string{"server", "--data", filepath.Join(t.TempDir(), "data"), "--broker-name", "b1"}, anyPorts...)...)
+	ns, broker := ready["namesrv"], ready["broker"]
+	admin := func(args ...string) string {
+		t.Helper()
+		out, err := aerobee(t, append(append([]string{"admin"}, args...), "-n", ns)...).CombinedOutput()
+		require.NoError(t, err, "%v: %s", args, out)
+		return string(out)
+	}
+	require.Regexp(t, `DefaultCluster +b1 +0 +`+regexp.QuoteMeta(broker), admin("clusterList"))
+	admin("updateTopic", "-c", "DefaultCluster", "-t", "Orders", "-r", "2", "-w", "2")
+	require.Contains(t, admin("topicRoute", "-t", "Orders", "--output", "json"), `"broker": "b1"`)
+	require.Contains(t, admin("topicList"), "Orders")
+	send := aerobee(t, "send", "Orders", "-n", ns, "--key", "order-7")
+	send.Stdin = strings.NewReader("seven\n")
+	id, err := send.Output()
+	require.NoError(t, err)
+	require.Contains(t, admin("queryMsgByKey", "-t", "Orders", "-k", "order-7"), strings.TrimSpace(string(id)))
+	require.Contains(t, admin("queryMsgByUniqueKey", "-t", "Orders", "-i", strings.TrimSpace(string(id))), "order-7")
+	require.Contains(t, admin("topicStatus", "-t", "Orders"), "b1")
+	admin("updateSubGroup", "-c", "DefaultCluster", "-g", "billing")
+	require.Contains(t, admin("getBrokerConfig", "-b", broker), "brokerName")
+	admin("updateBrokerConfig", "-b", broker, "-k", "longPollingEnable", "-v", "false")
+	require.Regexp(t, `longPollingEnable\W+false`, admin("getBrokerConfig", "-b", broker))
+	admin("deleteTopic", "-t", "Orders", "-c", "DefaultCluster")
+	out, err := aerobee(t, "admin", "topicStatus", "-t", "Orders", "-n", ns).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "TOPIC_NOT_EXIST")
+	stop(t, cmd)
+}
+
 func TestMistakesExitWithTheirCode(t *testing.T) {
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "broker.conf")
