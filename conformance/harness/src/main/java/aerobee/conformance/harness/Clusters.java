@@ -53,6 +53,18 @@ public final class Clusters {
         return open(spec);
     }
 
+    /**
+     * A cluster for the caller alone whose broker is Apache's at first, and with each start the other kind: the target's,
+     * Apache's again, and so on, all on one store.
+     */
+    public static Cluster takingTurns(ClusterSpec spec) {
+        ApacheTarget apache = new ApacheTarget(Settings.apacheClasspath());
+        SeparateProcesses.Roles other = Settings.isAerobee() ? new AerobeeTarget(Settings.aerobeeBinary()) : apache;
+        Cluster c = new TurnsTarget(apache, other).start(spec);
+        OPEN.add(c);
+        return c;
+    }
+
     /** The logs of every cluster that was started and runs, for the report of a failure. */
     static String logTails() {
         StringBuilder b = new StringBuilder();
