@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/hex"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,11 +22,12 @@ func TestFilesAreJavas(t *testing.T) {
 	require.EqualValues(t, 0x227509a0, index.Hash("N1", "FD00000000000000000000000000000258FA30946E0966ED65D80000"))
 
 	c := small(vfs.NewMem())
-	now := int64(1795218034203)
-	c.Now = func() time.Time { return time.UnixMilli(now) }
+	var now atomic.Int64
+	now.Store(1795218034203)
+	c.Now = func() time.Time { return time.UnixMilli(now.Load()) }
 	s := open(t, c)
 	first := put(t, s, msg("N1", 0, "hello store", "TAGS", "TagA", "KEYS", "k1 k2", "UNIQ_KEY", "FD00000000000000000000000000000258FA30946E0966ED65D80000"))
-	now += 57
+	now.Add(57)
 	delayed := put(t, s, msg(ScheduleTopic, 2, "later", message.PropDelay, "3"))
 	closeStore(t, s)
 
@@ -51,7 +53,7 @@ func TestFilesAreJavas(t *testing.T) {
 	require.Equal(t, "227509a0000000000000000000000000"+"00000000", bytesOf(file, 40+4*50+20, 20))
 
 	// The last record's store time twice, and for the index; its offset.
-	last := hex8(now)
+	last := hex8(now.Load())
 	require.Equal(t, last+last+last+hex8(0)+hex8(0)+hex8(size), bytesOf("/store/checkpoint", 0, 48))
 	require.Equal(t, "6c6f636b", bytesOf("/store/lock", 0, 4))
 }
