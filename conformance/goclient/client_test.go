@@ -12,6 +12,7 @@ import (
 	"time"
 
 	rocketmq "github.com/apache/rocketmq-client-go/v2"
+	"github.com/apache/rocketmq-client-go/v2/admin"
 	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 	"github.com/apache/rocketmq-client-go/v2/producer"
@@ -52,7 +53,30 @@ func newTopic(ctx context.Context, t *testing.T, p rocketmq.Producer) string {
 	t.Helper()
 	topic := name(t, "t")
 	send(ctx, t, p, primitive.NewMessage(topic, []byte("first")).WithTag("first"))
+	awaitRoute(ctx, t, topic)
 	return topic
+}
+
+// awaitRoute waits until the nameserver knows a topic that a message created.
+func awaitRoute(ctx context.Context, t *testing.T, topic string) {
+	t.Helper()
+	a, err := admin.NewAdmin(admin.WithResolver(primitive.NewPassthroughResolver([]string{namesrv})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if queues, err := a.FetchPublishMessageQueues(ctx, topic); err == nil && len(queues) > 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("no route of topic %s: %v", topic, ctx.Err())
+		}
+	}
 }
 
 func send(ctx context.Context, t *testing.T, p rocketmq.Producer, m ...*primitive.Message) *primitive.SendResult {
