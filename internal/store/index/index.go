@@ -107,11 +107,10 @@ func Open(cfg Config, clean bool, phy int64) (*Index, error) {
 		}
 		x.mu.files = append(x.mu.files, f)
 	}
-	if !clean {
-		err = x.recover(phy)
-	}
-	if err != nil {
-		return nil, errors.Join(err, x.closeFiles())
+	if !clean { // this writes to the mapping, for which a full disk may have no room
+		x.mu.Lock()
+		x.guardLocked(func() error { return x.recover(phy) })
+		x.mu.Unlock()
 	}
 	return x, nil
 }
