@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -58,7 +59,10 @@ func (s *Store) openCheckpoint() error {
 // Checkpoint makes everything published so far durable, in log, queues and
 // index, and notes in the checkpoint file that it is. A start after a crash
 // begins there. While the index is off the file is left as it is.
-func (s *Store) Checkpoint() error {
+func (s *Store) Checkpoint() error { return s.makeCheckpoint(s.tasks.Context()) }
+
+// makeCheckpoint is Checkpoint, and ends with ctx.
+func (s *Store) makeCheckpoint(ctx context.Context) error {
 	s.checkpointing.Lock()
 	defer s.checkpointing.Unlock()
 	if e := s.fenced.Load(); e != nil {
@@ -69,7 +73,7 @@ func (s *Store) Checkpoint() error {
 	if err := s.log.Sync(end); err != nil {
 		return err
 	}
-	if err := s.queues.Flush(end); err != nil {
+	if err := s.queues.Flush(ctx, end); err != nil {
 		return err
 	}
 	if err := s.queues.Sync(); err != nil {

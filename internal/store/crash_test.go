@@ -166,7 +166,7 @@ func (m *model) step() {
 			m.allDurable()
 		}
 	case n < 84:
-		_ = m.s.queues.Flush(m.s.Flushed()) // an error is tried again by the next flush
+		_ = m.s.queues.Flush(context.Background(), m.s.Flushed()) // an error is tried again by the next flush
 	case n < 88:
 		if err := m.s.Checkpoint(); err == nil && m.s.Writable() == nil {
 			m.allDurable()

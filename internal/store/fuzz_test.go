@@ -20,7 +20,7 @@ func damage(t testing.TB, name string, at int64, with []byte) *vfs.Mem {
 			require.NoError(t, s.Checkpoint())
 		}
 	}
-	require.NoError(t, s.queues.Flush(s.LogMax()))
+	require.NoError(t, s.queues.Flush(context.Background(), s.LogMax()))
 	kill(t, s)
 	if f, err := mem.Open(name); err == nil {
 		size, err := f.Size()

@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"github.com/aerobee/aerobee/internal/message"
-	"github.com/aerobee/aerobee/internal/store/cqueue"
 	"github.com/aerobee/aerobee/internal/store/index"
 )
 
@@ -18,6 +17,10 @@ const maxPendingBytes = 8 << 20
 // groupsPerLeader is how many groups a borrowed goroutine writes before the
 // store's own takes over.
 const groupsPerLeader = 4
+
+// maxUnwritten bounds the consume queue units in memory: a leader that finds more
+// writes them itself before it goes on.
+const maxUnwritten = 4 * checkpointUnits
 
 // lead is the queue of puts and who serves it.
 type lead struct {
@@ -95,6 +98,11 @@ func (s *Store) serve(n int) (more bool) {
 		s.lead.below.Broadcast()
 		s.lead.Unlock()
 
+		if s.queues.Unwritten() > maxUnwritten {
+			if err := s.queues.Flush(s.tasks.Context(), s.log.Synced()); err != nil {
+				s.fence(err)
+			}
+		}
 		s.write(puts)
 
 		clear(puts)
@@ -221,11 +229,8 @@ func (s *Store) publish(g *group, puts []*Put) {
 		hashes := p.hashes
 		for i, e := range p.entries {
 			phy, off := p.Result.Offsets[i], p.Result.QueueOffset+int64(i)
-			tagsCode := e.tagsCode
-			if e.delay > 0 {
-				tagsCode = g.lastTime + e.delay
-			}
-			if err := p.queue.Append(off, cqueue.Unit{Phy: phy, Size: e.size, TagsCode: tagsCode}); err != nil {
+			u := e.unit(phy, g.lastTime)
+			if err := p.queue.Append(off, u); err != nil {
 				s.fence(err) // a bug: Next and Max went apart
 			}
 			for _, h := range hashes[:e.keys] {
@@ -234,7 +239,7 @@ func (s *Store) publish(g *group, puts []*Put) {
 			hashes = hashes[e.keys:]
 			if arrival != nil {
 				key := p.queue.Key()
-				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off, TagsCode: tagsCode, StoreTime: g.lastTime})
+				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off, TagsCode: u.TagsCode, StoreTime: g.lastTime})
 			}
 		}
 		s.counters.puts.Add(int64(len(p.entries)))

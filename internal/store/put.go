@@ -86,6 +86,16 @@ type entry struct {
 	delay    int64 // ms; positive: the tags code is the store time plus this
 }
 
+// unit is the consume queue's entry for a record at phy that is stored at a time
+// in ms.
+func (e *entry) unit(phy, storeTime int64) cqueue.Unit {
+	u := cqueue.Unit{Phy: phy, Size: e.size, TagsCode: e.tagsCode}
+	if e.delay > 0 {
+		u.TagsCode = storeTime + e.delay
+	}
+	return u
+}
+
 // Put is one or several records on their way to one queue. Get it from
 // AcquirePut, set Topic, QueueID and Done, Add messages, Enqueue it, and give it
 // back with ReleasePut when Done was called. It belongs to its user until

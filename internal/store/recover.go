@@ -41,7 +41,7 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	s.queues = cqueue.NewSet(cqueue.Config{
 		FS: s.cfg.FS, Dir: s.cfg.path("consumequeue"), FileSize: s.cfg.QueueFileSize,
-		LogMin: s.log.Min, OpenFiles: s.cfg.OpenFiles,
+		LogMin: s.log.Min, OpenFiles: s.cfg.OpenFiles, Missing: s.missingUnits,
 	})
 	if err := s.dropOrphanQueues(); err != nil {
 		return err
@@ -65,18 +65,29 @@ func (s *Store) dropOrphanQueues() error {
 	return s.cfg.FS.RemoveAll(s.cfg.path("consumequeue"))
 }
 
-// recover reads the log from the checkpoint on. First it only looks for the
-// end, because queues may not be opened before it is known; then it dispatches.
+// recover reads the log from the checkpoint to its end, and gives queues and index
+// what they may lack. Queues are not opened for it.
 func (s *Store) recover(ctx context.Context) error {
 	from, dispatched := s.recoveryStart()
 	s.recovery.From = from
-	var last message.Message
-	lastStart := int64(-1)
-	end, err := s.log.Scan(from, s.record, func(off int64, _ int32, m *message.Message) error {
-		lastStart, last = off, message.Message{StoreTimestamp: m.StoreTimestamp}
-		s.recovery.Records++
-		return ctx.Err()
-	})
+	indexed := max(dispatched, from-1)
+	if !s.recovery.Clean {
+		s.queues.Trust(indexed + 1)
+	}
+	var err error
+	if s.cfg.Index {
+		if s.index, err = index.Open(index.Config{
+			FS: s.cfg.FS, Dir: s.cfg.path("index"), Slots: s.cfg.IndexSlots, Max: s.cfg.IndexEntries, Logger: s.cfg.Logger, Now: s.cfg.Now,
+		}, s.recovery.Clean, indexed+1); err != nil {
+			return err
+		}
+		if s.recovery.Clean {
+			_, indexed = s.index.Last()
+		}
+	}
+	s.log.SetSynced(from)
+	r := redispatch{s: s, ctx: ctx, put: Put{store: s}, dispatched: dispatched, indexed: indexed, last: -1}
+	end, err := s.log.Scan(from, s.record, r.record)
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
@@ -89,37 +100,11 @@ func (s *Store) recover(ctx context.Context) error {
 		return fmt.Errorf("recovery: %w", err)
 	}
 	s.log.SetEnd(end)
-	s.log.SetSynced(from)
-	indexed := max(dispatched, from-1)
-	if !s.recovery.Clean {
-		s.queues.Trust(indexed + 1)
-	}
-	s.recovery.End = end
-	s.group.lastTime = max(last.StoreTimestamp, s.checkpoint.LogTime)
-	s.group.lastStart = max(lastStart, s.checkpoint.QueueOffset)
+	s.recovery.End, s.recovery.Records = end, r.records
+	s.group.lastTime = max(r.lastTime, s.checkpoint.LogTime)
+	s.group.lastStart = max(r.last, s.checkpoint.QueueOffset)
 	s.lastStart.Store(s.group.lastStart)
-	if s.cfg.Index {
-		if s.index, err = index.Open(index.Config{
-			FS: s.cfg.FS, Dir: s.cfg.path("index"), Slots: s.cfg.IndexSlots, Max: s.cfg.IndexEntries, Logger: s.cfg.Logger, Now: s.cfg.Now,
-		}, s.recovery.Clean, indexed+1); err != nil {
-			return err
-		}
-		if s.recovery.Clean {
-			_, indexed = s.index.Last()
-		}
-	}
-	if s.recovery.Clean && lastStart <= dispatched {
-		return nil
-	}
-	err = s.redispatch(ctx, from, dispatched, indexed)
-	if errors.Is(err, cqueue.ErrGap) && from > s.log.Min() {
-		s.cfg.Logger.Warn("consume queue units are missing: reading the whole commit log", "error", err)
-		err = s.redispatch(ctx, s.log.Min(), -1, s.log.End())
-	}
-	if err != nil {
-		return fmt.Errorf("recovery: %w", err)
-	}
-	return s.Checkpoint()
+	return s.FlushLog() // a record may be shown before it is durable only if it was before
 }
 
 // recoveryStart is where to begin reading, and the start of the last record
@@ -146,43 +131,77 @@ func (s *Store) recoveryStart() (from, dispatched int64) {
 	return start, -1
 }
 
-// redispatch gives the records from offset from on to the queues, if they start
-// behind dispatched, and to the index, if they start behind indexed. Queues
-// ignore what they have.
-func (s *Store) redispatch(ctx context.Context, from, dispatched, indexed int64) error {
-	p := &Put{store: s}
-	var keys []index.Key
-	_, err := s.log.Scan(from, s.record, func(off int64, size int32, m *message.Message) error {
-		if off <= dispatched {
-			return nil
+// maxRestored is how many units recovery keeps in memory before it writes them: 20
+// bytes and a bit each.
+const maxRestored = 4 << 20
+
+// redispatch gives records that recovery reads to the queues, if they start behind
+// dispatched, and to the index, if they start behind indexed.
+type redispatch struct {
+	s                   *Store
+	ctx                 context.Context
+	put                 Put // to describe records with
+	dispatched, indexed int64
+	keys                []index.Key
+	last, lastTime      int64 // start and store time of the last record
+	records             int64
+}
+
+func (r *redispatch) record(off int64, size int32, m *message.Message) error {
+	s, p := r.s, &r.put
+	r.last, r.lastTime = off, m.StoreTimestamp
+	r.records++
+	if off <= r.dispatched {
+		return r.ctx.Err()
+	}
+	p.entries, p.hashes = p.entries[:0], p.hashes[:0]
+	e := entry{size: size}
+	p.describe(&e, m)
+	if s.index != nil && off > r.indexed && m.SysFlag&message.FlagTransactionMask != message.FlagTransactionUndo {
+		r.keys = r.keys[:0]
+		for _, h := range p.hashes {
+			r.keys = append(r.keys, index.Key{Hash: h, Phy: off, StoreTime: m.StoreTimestamp})
 		}
-		p.entries, p.hashes, keys = p.entries[:0], p.hashes[:0], keys[:0]
-		e := entry{size: size}
-		p.describe(&e, m)
-		if s.index != nil && off > indexed && m.SysFlag&message.FlagTransactionMask != message.FlagTransactionUndo {
-			for _, h := range p.hashes {
-				keys = append(keys, index.Key{Hash: h, Phy: off, StoreTime: m.StoreTimestamp})
-			}
-			s.index.Add(keys)
-		}
-		if !queued(m.SysFlag) {
-			return ctx.Err()
-		}
-		tagsCode := e.tagsCode
-		if e.delay > 0 {
-			tagsCode = m.StoreTimestamp + e.delay
-		}
-		q, err := s.queues.Queue(m.Topic, m.QueueID)
-		if err != nil {
+		s.index.Add(r.keys)
+	}
+	if !queued(m.SysFlag) {
+		return r.ctx.Err()
+	}
+	if err := s.queues.Restore(m.Topic, m.QueueID, m.QueueOffset, e.unit(off, m.StoreTimestamp)); err != nil {
+		return err
+	}
+	if s.queues.Unwritten() > maxRestored {
+		if err := s.log.Sync(off); err != nil {
 			return err
 		}
-		if err := q.Append(m.QueueOffset, cqueue.Unit{Phy: off, Size: size, TagsCode: tagsCode}); err != nil {
-			return err
+		return s.queues.Flush(r.ctx, off)
+	}
+	return r.ctx.Err()
+}
+
+// missingUnits finds the units of a queue in the part of the log that recovery did
+// not read, for a queue whose files are damaged.
+func (s *Store) missingUnits(k cqueue.Key) ([]cqueue.Located, error) {
+	s.cfg.Logger.Warn("consume queue units are missing: reading the commit log for them", "topic", k.Topic, "queue", k.ID)
+	p := Put{store: s}
+	var found []cqueue.Located
+	errDone := errors.New("read")
+	_, err := s.log.Scan(s.log.Min(), s.record, func(off int64, size int32, m *message.Message) error {
+		if off >= s.recovery.From {
+			return errDone
 		}
-		q.Next = q.Max()
-		return ctx.Err()
+		if m.Topic == k.Topic && m.QueueID == k.ID && queued(m.SysFlag) {
+			e := entry{size: size}
+			p.hashes = p.hashes[:0]
+			p.describe(&e, m)
+			found = append(found, cqueue.Located{Offset: m.QueueOffset, Unit: e.unit(off, m.StoreTimestamp)})
+		}
+		return nil
 	})
-	return err
+	if err != nil && !errors.Is(err, errDone) {
+		return nil, err
+	}
+	return found, nil
 }
 
 // queued tells whether a record with this flag gets a place in its queue.

@@ -124,15 +124,31 @@ func (s *Store) reliefLoop(ctx context.Context) error {
 	}
 }
 
+// Limits of the work between checkpoints, which bounds a start after a crash, and
+// of the units in memory, which bounds the process.
+const (
+	checkpointRest  = 8         // times as long as a checkpoint took it rests: with very many busy queues they are expensive
+	checkpointBytes = 512 << 20 // of the log, unless the last checkpoint was expensive
+	checkpointUnits = 4 << 20   // of all queues: 20 bytes and a bit each
+)
+
 // flushLoop syncs the log in async mode, writes the queues and makes
 // checkpoints.
 func (s *Store) flushLoop(ctx context.Context) error {
 	flush := time.NewTicker(s.cfg.FlushInterval)
 	queue := time.NewTicker(s.cfg.QueueInterval)
-	check := time.NewTicker(s.cfg.CheckpointInterval)
+	check := time.NewTimer(s.cfg.CheckpointInterval)
 	defer flush.Stop()
 	defer queue.Stop()
 	defer check.Stop()
+	var rest time.Duration
+	checkpoint := func() error {
+		began := time.Now()
+		err := s.makeCheckpoint(ctx)
+		rest = max(s.cfg.CheckpointInterval, checkpointRest*time.Since(began))
+		check.Reset(rest)
+		return err
+	}
 	for {
 		var err error
 		select {
@@ -141,11 +157,18 @@ func (s *Store) flushLoop(ctx context.Context) error {
 		case <-flush.C:
 			err = s.FlushLog()
 		case <-queue.C:
-			err = s.queues.Flush(s.log.Synced())
+			s.checkpointing.Lock()
+			behind := s.log.End() - s.checkpoint.QueueOffset
+			s.checkpointing.Unlock()
+			if s.queues.Unwritten() > checkpointUnits || behind > checkpointBytes && rest == s.cfg.CheckpointInterval {
+				err = checkpoint()
+			} else {
+				err = s.queues.FlushFull(ctx, s.log.Synced())
+			}
 		case <-check.C:
-			err = s.Checkpoint()
+			err = checkpoint()
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			s.fence(err)
 		}
 	}
@@ -172,7 +195,7 @@ func (s *Store) Close(ctx context.Context) error {
 	s.tasks.Cancel()
 	err = errors.Join(err, s.tasks.Wait())
 	if err == nil && s.fenced.Load() == nil {
-		err = s.closeClean()
+		err = s.closeClean(ctx)
 	}
 	return errors.Join(err, s.closeFiles())
 }
@@ -196,8 +219,8 @@ func (s *Store) drain(ctx context.Context) error {
 	}
 }
 
-func (s *Store) closeClean() error {
-	if err := s.Checkpoint(); err != nil {
+func (s *Store) closeClean(ctx context.Context) error {
+	if err := s.makeCheckpoint(ctx); err != nil {
 		return err
 	}
 	if s.index != nil && s.index.Off() {

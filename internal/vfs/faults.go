@@ -12,6 +12,7 @@ const (
 	OpRemove   Op = "remove"
 	OpRename   Op = "rename"
 	OpSyncDir  Op = "syncdir"
+	OpSyncFS   Op = "syncfs"
 	OpRead     Op = "read"
 	OpWrite    Op = "write"
 	OpTruncate Op = "truncate"
@@ -86,6 +87,13 @@ func (f *faultFS) SyncDir(path string) error {
 		return err
 	}
 	return f.FS.SyncDir(path)
+}
+
+func (f *faultFS) SyncFS(path string) error {
+	if err := f.ask(OpSyncFS, path); err != nil {
+		return err
+	}
+	return f.FS.SyncFS(path)
 }
 
 type faultFile struct {

@@ -254,6 +254,24 @@ func (m *Mem) SyncDir(path string) error {
 	return nil
 }
 
+// SyncFS implements FS.
+func (m *Mem) SyncFS(string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for dir, steps := range m.mu.pending {
+		for _, step := range steps {
+			step.apply(m.mu.durable)
+		}
+		delete(m.mu.pending, dir)
+	}
+	for _, f := range m.mu.files {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Usage implements FS.
 func (m *Mem) Usage(string) (Usage, error) {
 	m.mu.Lock()

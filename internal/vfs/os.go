@@ -69,6 +69,17 @@ func (osFS) SyncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+func (osFS) SyncFS(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return errors.Join(&os.PathError{Op: "syncfs", Path: path, Err: err}, d.Close())
+	}
+	return d.Close()
+}
+
 func (osFS) Usage(path string) (Usage, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {

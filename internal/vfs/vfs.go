@@ -28,6 +28,9 @@ type FS interface {
 	Stat(path string) (Info, error)
 	// SyncDir makes creations, renames and removals in the directory durable.
 	SyncDir(path string) error
+	// SyncFS makes everything durable that was written to the file system that
+	// holds path: contents, lengths and names, of others too.
+	SyncFS(path string) error
 	// Lock takes an exclusive lock on byte 0 of the file, made when missing,
 	// that excludes other processes (a JVM among them) and other holders in
 	// this one. A held lock gives a *LockedError.

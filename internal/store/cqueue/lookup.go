@@ -25,7 +25,7 @@ func (q *Queue) unit(off int64) (Unit, error) {
 	var units [1]Unit
 	n, err := q.Read(units[:], off)
 	if err == nil && n == 0 {
-		err = ErrGap
+		err = errGap
 	}
 	return units[0], err
 }

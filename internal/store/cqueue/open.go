@@ -12,64 +12,69 @@ import (
 	"github.com/aerobee/aerobee/internal/store/commitlog"
 )
 
-// open finds the bounds of the queue in its files, once.
+// open finds the bounds of the queue in its files, once, and joins what recovery
+// left in memory to them.
 func (q *Queue) open() error {
+	if q.opened.Load() {
+		return nil
+	}
+	q.files.Lock() // nobody may make files meanwhile
+	defer q.files.Unlock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.mu.opened {
+	if q.opened.Load() || q.mu.deleted {
 		return nil
 	}
 	if err := q.loadLocked(); err != nil {
 		return fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
 	}
-	q.mu.opened = true
 	q.Next = q.mu.max
+	q.opened.Store(true)
 	return nil
 }
 
 func (q *Queue) loadLocked() error {
-	q.mu.lastPhy = -1
+	if q.mu.restart {
+		return q.removeFilesLocked()
+	}
 	starts, err := q.fileStarts()
-	if err != nil || len(starts) == 0 {
+	if err != nil {
 		return err
 	}
+	if len(starts) == 0 {
+		return q.joinLocked(-1)
+	}
 	if q.set.trusted < math.MaxInt64 { // a crash may have come before names and lengths were durable
-		q.set.markMade(q.set.queueDir(q.key))
+		q.set.unsynced.made(q.set.queueDir(q.key), q.set.cfg.Dir)
 		for _, start := range starts {
-			q.set.markUnsynced(q.filePath(start))
+			q.set.unsynced.wrote(q.filePath(start))
 		}
 	}
-	per := q.unitsPerFile()
-	end := starts[0]
-	for i := len(starts) - 1; i >= 0; i-- {
-		n, err := q.validUnits(starts[i])
-		if err != nil {
-			return err
-		}
-		if n > 0 || i == 0 {
-			end = starts[i] + n
-			break
-		}
+	end, err := q.fileEnd(starts)
+	if err != nil {
+		return err
 	}
 	if err := q.cutLocked(starts, end); err != nil {
 		return err
 	}
-	q.mu.max, q.mu.written, q.mu.tailAt = end, end, end
 	q.mu.min = starts[0]
-	if end == starts[0] {
-		return nil
+	if end > starts[0] {
+		if q.mu.min, err = q.search(starts[0], min(end, starts[0]+q.unitsPerFile()), func(u Unit) bool { return !u.blank() }); err != nil {
+			return err
+		}
 	}
-	var unit [1]Unit
-	if _, err := q.readFile(unit[:], end-1); err != nil {
-		return err
+	return q.joinLocked(end)
+}
+
+// fileEnd is the offset behind the last unit in files that is to be kept.
+func (q *Queue) fileEnd(starts []int64) (int64, error) {
+	for i := len(starts) - 1; i > 0; i-- {
+		if n, err := q.validUnits(starts[i]); err != nil || n > 0 {
+			return starts[i] + n, err
+		}
 	}
-	if !unit[0].blank() {
-		q.mu.lastPhy = unit[0].Phy
-	}
-	q.mu.min, err = q.search(starts[0], min(end, starts[0]+per), func(u Unit) bool {
-		return !u.blank()
-	})
-	return err
+	n, err := q.validUnits(starts[0])
+	return starts[0] + n, err
 }
 
 // fileStarts lists the offsets of the first units of the queue's files, in
@@ -181,7 +186,7 @@ func (q *Queue) cutLocked(starts []int64, end int64) error {
 	if err == nil {
 		err = f.Truncate(q.set.cfg.FileSize)
 	}
-	q.set.markUnsynced(path)
+	q.set.unsynced.wrote(path)
 	return errors.Join(err, q.set.handles.put(f))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aerobee/aerobee/internal/store/commitlog"
 )
@@ -13,9 +14,16 @@ import (
 // readers while it is being written to: four full pulls and 2.5 KiB.
 const keepUnits = 128
 
-// ErrGap says that a unit does not follow the last one: units were lost, and
-// the queue must be rebuilt from further back in the log.
-var ErrGap = errors.New("units are missing")
+// keepingQueues is up to how many queues may keep units for tailing readers, so
+// that a million busy queues do not keep gigabytes: at most 20 MiB.
+const keepingQueues = 8192
+
+// fullUnits is how many unwritten units make a queue worth a write of its own
+// between two checkpoints: they fill a page.
+const fullUnits = 4096 / UnitSize
+
+// errGap says that a unit does not follow the last one, which is a bug.
+var errGap = errors.New("units are missing")
 
 // Queue is one consume queue.
 type Queue struct {
@@ -29,11 +37,14 @@ type Queue struct {
 	// bring back the files of a deleted queue. Taken before mu.
 	files sync.Mutex
 
+	opened atomic.Bool // the files were looked at; set with mu held
+
 	mu struct {
 		sync.Mutex
-		opened  bool
 		deleted bool
+		restart bool   // what the files hold is of a deleted topic; until opened
 		dirty   bool   // in Set.dirty
+		full    bool   // in Set.full
 		min     int64  // offset of the first unit that has a file position
 		minFor  int64  // the beginning of the log for which min was found
 		max     int64  // offset behind the last unit
@@ -62,60 +73,45 @@ func (q *Queue) Max() int64 {
 	return q.mu.max
 }
 
-// Append adds the unit of queue offset off. A unit that is already there is
-// ignored. When off is beyond Max the queue begins there if it is empty, and
-// otherwise ErrGap is returned. When off is below Max although the record is
-// newer than all others, the topic was deleted and made again, and the queue
-// starts over with this unit. Appender only.
+// Append adds the unit of queue offset off, which must be Max. Appender only; the
+// queue must be open, as Set.Queue gives it.
 func (q *Queue) Append(off int64, u Unit) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.deleted {
 		return nil
 	}
-	switch {
-	case off == q.mu.max:
-	case u.Phy <= q.mu.lastPhy:
-		return nil
-	case q.mu.lastPhy < 0 && q.mu.min == q.mu.max: // empty: begin here
-		q.beginLocked(off)
-	case off > q.mu.max:
-		return fmt.Errorf("consume queue %s/%d: unit %d after %d: %w", q.key.Topic, q.key.ID, off, q.mu.max, ErrGap)
-	default:
-		if err := q.restartLocked(off); err != nil {
-			return err
-		}
+	if off != q.mu.max {
+		return fmt.Errorf("consume queue %s/%d: unit %d after %d: %w", q.key.Topic, q.key.ID, off, q.mu.max, errGap)
 	}
-	if u.Phy <= q.mu.lastPhy {
-		return nil
-	}
+	q.appendLocked(u)
+	return nil
+}
+
+func (q *Queue) appendLocked(u Unit) {
 	q.mu.tail = appendUnit(q.mu.tail, u)
 	q.mu.max++
 	q.mu.lastPhy = u.Phy
 	q.mu.idle = false
 	q.set.units.Add(1)
+	q.markLocked()
+}
+
+// markLocked has the queue written by the next flush.
+func (q *Queue) markLocked() {
 	if !q.mu.dirty {
 		q.mu.dirty = true
-		q.set.markDirty(q)
+		q.set.dirty.add(q)
 	}
-	return nil
+	if !q.mu.full && q.mu.max-q.mu.written >= fullUnits {
+		q.mu.full = true
+		q.set.full.add(q)
+	}
 }
 
 func (q *Queue) beginLocked(off int64) {
 	q.mu.min, q.mu.max, q.mu.written = off, off, off
 	q.mu.tail, q.mu.tailAt = q.mu.tail[:0], off
-}
-
-// restartLocked empties the queue, on disk too, to begin again at off. Only
-// recovery meets this, which is alone with the queue.
-func (q *Queue) restartLocked(off int64) error {
-	q.set.units.Add(q.mu.written - q.mu.max)
-	if err := q.removeFilesLocked(); err != nil {
-		return err
-	}
-	q.mu.lastPhy = -1
-	q.beginLocked(off)
-	return nil
 }
 
 // Read copies the units [from, from+n) as far as they exist, at most len(dst)
@@ -165,8 +161,12 @@ func (q *Queue) readFile(dst []Unit, from int64) (int, error) {
 	return int(n), nil
 }
 
-// flush writes the units of records below logDurable and lets go of memory.
-func (q *Queue) flush(logDurable int64) error {
+// flush writes the units of records below logDurable and lets go of memory. keep
+// is how many written units stay for tailing readers.
+func (q *Queue) flush(logDurable, keep int64) error {
+	if err := q.open(); err != nil { // recovery may have left units before the first use
+		return err
+	}
 	q.files.Lock()
 	defer q.files.Unlock()
 	from, run := q.ready(logDurable)
@@ -187,16 +187,26 @@ func (q *Queue) flush(logDurable int64) error {
 	}
 	q.set.units.Add(from - written)
 	q.mu.written = written
-	q.mu.dirty = written < q.mu.max || !q.mu.idle // once more, to write the rest or to let the tail go
-	if q.mu.dirty {
-		q.set.markDirty(q)
-	}
-	q.trimLocked()
+	q.trimLocked(keep)
 	q.mu.idle = true
 	if err != nil {
 		return fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
 	}
 	return nil
+}
+
+// settled takes the queue off the list it was flushed from, and puts it on again
+// when there is more to write or a tail to let go of.
+func (q *Queue) settled(fullOnly bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.full = false
+	if !fullOnly {
+		q.mu.dirty = false
+	}
+	if !q.mu.deleted && (q.mu.written < q.mu.max || len(q.mu.tail) > 0) {
+		q.markLocked()
+	}
 }
 
 // ready copies the units that may be written now and the offset of the first.
@@ -214,8 +224,8 @@ func (q *Queue) ready(logDurable int64) (from int64, run []byte) {
 		}
 		ready--
 	}
-	run = append(q.set.scratch[:0], q.mu.tail[(from-q.mu.tailAt)*UnitSize:(ready-q.mu.tailAt)*UnitSize]...)
-	q.set.scratch = run
+	run = append(q.set.flushing.scratch[:0], q.mu.tail[(from-q.mu.tailAt)*UnitSize:(ready-q.mu.tailAt)*UnitSize]...)
+	q.set.flushing.scratch = run
 	return from, run
 }
 
@@ -231,7 +241,7 @@ func (q *Queue) writeFile(from int64, b []byte) error {
 		if err := q.set.cfg.FS.MkdirAll(filepath.Dir(path)); err != nil {
 			return err
 		}
-		q.set.markMade(filepath.Dir(path))
+		q.set.unsynced.made(filepath.Dir(path), q.set.cfg.Dir)
 	}
 	f, err := q.set.handles.get(path, size)
 	if err != nil {
@@ -247,15 +257,16 @@ func (q *Queue) writeFile(from int64, b []byte) error {
 	if err == nil {
 		_, err = f.WriteAt(b, at*UnitSize)
 	}
-	q.set.markUnsynced(path)
+	q.set.unsynced.wrote(path)
 	return errors.Join(err, q.set.handles.put(f))
 }
 
-// trimLocked lets go of written units: all of them when the queue is idle.
-func (q *Queue) trimLocked() {
+// trimLocked lets go of written units, but for the last so many of a queue to
+// which units were appended since the last flush.
+func (q *Queue) trimLocked(units int64) {
 	keep := q.mu.written
 	if !q.mu.idle {
-		keep = max(q.mu.tailAt, min(q.mu.written, q.mu.max-keepUnits))
+		keep = max(q.mu.tailAt, min(q.mu.written, q.mu.max-units))
 	}
 	n := keep - q.mu.tailAt
 	if n == 0 {

@@ -1,12 +1,14 @@
 package cqueue
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +28,10 @@ type Config struct {
 	LogMin func() int64
 	// OpenFiles bounds the files kept open.
 	OpenFiles int
+	// Missing finds the units of a queue in the part of the log that recovery
+	// did not read, ascending. It is asked when a queue's files end before they
+	// should, and may take long. Nil finds none.
+	Missing func(Key) ([]Located, error)
 }
 
 // Key names a queue.
@@ -36,32 +42,55 @@ type Key struct {
 
 // Set is all consume queues of a store.
 type Set struct {
-	cfg     Config
-	handles *handles
-	trusted int64        // see Trust
-	units   atomic.Int64 // in memory and not yet on disk
-	scratch []byte       // of Flush
-	mu      struct {
+	cfg      Config
+	handles  *handles
+	trusted  int64        // see Trust
+	units    atomic.Int64 // in memory and not yet on disk
+	dirty    waiting      // queues with units to write, or to let go of
+	full     waiting      // those with a page of units to write
+	unsynced unsynced
+	flushing struct {
+		sync.Mutex
+		scratch []byte
+	}
+	mu struct {
 		sync.RWMutex
-		queues map[Key]*Queue
+		topics map[string]*topic
 	}
-	dirty struct {
-		sync.Mutex
-		queues []*Queue // each at most once: Queue.mu.dirty
-	}
-	unsynced struct {
-		sync.Mutex
-		paths map[string]bool // files written since the last Sync
-		dirs  map[string]bool // directories in which files were made
-	}
+}
+
+// topic is the queues of a topic, by id. They share its name.
+type topic struct {
+	name   string
+	queues map[int32]*Queue
+}
+
+// waiting is queues that wait for a flush, each at most once: a flag of the queue
+// says that it is there.
+type waiting struct {
+	sync.Mutex
+	queues []*Queue
+}
+
+func (l *waiting) add(q *Queue) {
+	l.Lock()
+	l.queues = append(l.queues, q)
+	l.Unlock()
+}
+
+func (l *waiting) take() []*Queue {
+	l.Lock()
+	defer l.Unlock()
+	queues := l.queues
+	l.queues = nil
+	return queues
 }
 
 // NewSet returns the set over cfg.Dir. Nothing is read yet.
 func NewSet(cfg Config) *Set {
 	s := &Set{cfg: cfg, trusted: math.MaxInt64, handles: newHandles(cfg.FS, cfg.OpenFiles)}
-	s.mu.queues = make(map[Key]*Queue)
-	s.unsynced.paths = make(map[string]bool)
-	s.unsynced.dirs = make(map[string]bool)
+	s.mu.topics = make(map[string]*topic)
+	s.unsynced.fs, s.unsynced.dir = cfg.FS, cfg.Dir
 	return s
 }
 
@@ -74,40 +103,54 @@ func (s *Set) Trust(phy int64) { s.trusted = phy }
 // only with its first unit. The topic may alias a buffer. It fails when the
 // files cannot be read or the name cannot be a directory.
 func (s *Set) Queue(topic string, id int32) (*Queue, error) {
-	s.mu.RLock()
-	q := s.mu.queues[Key{topic, id}]
-	s.mu.RUnlock()
-	if q == nil {
-		var err error
-		if q, err = s.add(topic, id); err != nil {
-			return nil, err
-		}
+	q, err := s.find(topic, id)
+	if err != nil {
+		return nil, err
 	}
 	return q, q.open()
 }
 
-func (s *Set) add(topic string, id int32) (*Queue, error) {
-	if topic == "" || id < 0 || topic == "." || topic == ".." || strings.ContainsAny(topic, "/\\\x00") {
-		return nil, fmt.Errorf("consume queue %q %d: not a name of a queue", topic, id)
+// known returns a queue that was used before, nil otherwise.
+func (s *Set) known(topic string, id int32) *Queue {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t := s.mu.topics[topic]; t != nil {
+		return t.queues[id]
 	}
-	topic = strings.Clone(topic)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := Key{topic, id}
-	if q := s.mu.queues[key]; q != nil {
+	return nil
+}
+
+// find returns a queue, not necessarily open.
+func (s *Set) find(topic string, id int32) (*Queue, error) {
+	if q := s.known(topic, id); q != nil {
 		return q, nil
 	}
-	q := &Queue{set: s, key: key}
-	s.mu.queues[key] = q
+	return s.add(topic, id)
+}
+
+func (s *Set) add(name string, id int32) (*Queue, error) {
+	if name == "" || id < 0 || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00") {
+		return nil, fmt.Errorf("consume queue %q %d: not a name of a queue", name, id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.mu.topics[name]
+	if t == nil {
+		t = &topic{name: strings.Clone(name), queues: make(map[int32]*Queue)}
+		s.mu.topics[t.name] = t
+	}
+	q := t.queues[id]
+	if q == nil {
+		q = &Queue{set: s, key: Key{t.name, id}}
+		q.mu.lastPhy = -1
+		t.queues[id] = q
+	}
 	return q, nil
 }
 
 // Lookup returns a queue only if it has been used or has files, nil otherwise.
 func (s *Set) Lookup(topic string, id int32) (*Queue, error) {
-	s.mu.RLock()
-	q := s.mu.queues[Key{topic, id}]
-	s.mu.RUnlock()
-	if q != nil {
+	if q := s.known(topic, id); q != nil {
 		return q, q.open()
 	}
 	if id < 0 || topic == "" || strings.ContainsAny(topic, "/\\\x00") {
@@ -136,18 +179,13 @@ func (s *Set) IDs(topic string) ([]int32, error) {
 		}
 	}
 	s.mu.RLock()
-	for k := range s.mu.queues {
-		if k.Topic == topic {
-			ids[k.ID] = true
+	if t := s.mu.topics[topic]; t != nil {
+		for id := range t.queues {
+			ids[id] = true
 		}
 	}
 	s.mu.RUnlock()
-	list := make([]int32, 0, len(ids))
-	for id := range ids {
-		list = append(list, id)
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })
-	return list, nil
+	return slices.Sorted(maps.Keys(ids)), nil
 }
 
 // Topics lists the topics that have queues on disk or in memory, sorted.
@@ -163,33 +201,25 @@ func (s *Set) Topics() ([]string, error) {
 		}
 	}
 	s.mu.RLock()
-	for k := range s.mu.queues {
-		seen[k.Topic] = true
+	for name := range s.mu.topics {
+		seen[name] = true
 	}
 	s.mu.RUnlock()
-	topics := make([]string, 0, len(seen))
-	for t := range seen {
-		topics = append(topics, t)
-	}
-	sort.Strings(topics)
-	return topics, nil
+	return slices.Sorted(maps.Keys(seen)), nil
 }
 
 // Delete removes all queues of a topic and their files. Units that are appended
 // to a deleted Queue go nowhere.
 func (s *Set) Delete(topic string) error {
 	s.mu.Lock()
-	var gone []*Queue
-	for k, q := range s.mu.queues {
-		if k.Topic == topic {
-			gone = append(gone, q)
-			delete(s.mu.queues, k)
-		}
-	}
+	gone := s.mu.topics[topic]
+	delete(s.mu.topics, topic)
 	s.mu.Unlock()
 	var errs []error
-	for _, q := range gone {
-		errs = append(errs, q.discard())
+	if gone != nil {
+		for _, q := range gone.queues {
+			errs = append(errs, q.discard())
+		}
 	}
 	errs = append(errs, s.cfg.FS.RemoveAll(filepath.Join(s.cfg.Dir, topic)))
 	if err := s.cfg.FS.SyncDir(s.cfg.Dir); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -233,68 +263,38 @@ func (s *Set) removeBefore(k Key, logMin int64) error {
 func (s *Set) Unwritten() int64 { return s.units.Load() }
 
 // Flush writes the units of records below logDurable to their files. Sync makes
-// them durable. Only one Flush runs at a time.
-func (s *Set) Flush(logDurable int64) error {
-	s.dirty.Lock()
-	queues := s.dirty.queues
-	s.dirty.queues = nil
-	s.dirty.Unlock()
+// them durable. It goes on when a queue fails, and ends when ctx does.
+func (s *Set) Flush(ctx context.Context, logDurable int64) error {
+	queues := s.dirty.take()
+	keep := int64(keepUnits)
+	if len(queues) > keepingQueues {
+		keep = 0
+	}
+	return s.flush(ctx, queues, logDurable, keep, false)
+}
+
+// FlushFull is Flush for those queues only that have a page of units to write.
+func (s *Set) FlushFull(ctx context.Context, logDurable int64) error {
+	return s.flush(ctx, s.full.take(), logDurable, keepUnits, true)
+}
+
+func (s *Set) flush(ctx context.Context, queues []*Queue, logDurable, keep int64, fullOnly bool) error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
 	var errs []error
 	for _, q := range queues {
-		errs = append(errs, q.flush(logDurable))
+		if ctx.Err() == nil {
+			if err := q.flush(logDurable, keep); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		q.settled(fullOnly)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, ctx.Err())...)
 }
 
 // Sync makes all that Flush has written durable, files and names.
-func (s *Set) Sync() error {
-	s.unsynced.Lock()
-	paths, dirs := s.unsynced.paths, s.unsynced.dirs
-	s.unsynced.paths, s.unsynced.dirs = make(map[string]bool), make(map[string]bool)
-	s.unsynced.Unlock()
-	var errs []error
-	for path := range paths {
-		errs = append(errs, s.syncFile(path))
-	}
-	for dir := range dirs {
-		if err := s.cfg.FS.SyncDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Set) syncFile(path string) error {
-	f, err := s.handles.get(path, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // deleted since
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), s.handles.put(f))
-}
-
-func (s *Set) markDirty(q *Queue) {
-	s.dirty.Lock()
-	s.dirty.queues = append(s.dirty.queues, q)
-	s.dirty.Unlock()
-}
-
-func (s *Set) markUnsynced(path string) {
-	s.unsynced.Lock()
-	s.unsynced.paths[path] = true
-	s.unsynced.Unlock()
-}
-
-// markMade notes the directories whose entries must be synced for a new file.
-func (s *Set) markMade(dir string) {
-	s.unsynced.Lock()
-	for _, d := range []string{dir, filepath.Dir(dir), s.cfg.Dir, filepath.Dir(s.cfg.Dir)} {
-		s.unsynced.dirs[d] = true
-	}
-	s.unsynced.Unlock()
-}
+func (s *Set) Sync() error { return s.unsynced.sync(s.handles) }
 
 // Close closes the files. Call Flush and Sync before.
 func (s *Set) Close() error { return s.handles.close() }

@@ -1,0 +1,160 @@
+package cqueue
+
+import (
+	"fmt"
+
+	"github.com/aerobee/aerobee/internal/message"
+)
+
+// maxHole bounds the units of lost records that are made up so that the numbering
+// of a queue goes on.
+const maxHole = 1 << 20
+
+// Restore adds the unit of a record that recovery found in the log. It does not
+// look at the queue's files, which may be a hundred thousand: what is there
+// already is found out when the queue is used for the first time. When off is
+// below the last one although the record is newer, the topic was deleted and made
+// again, and the queue starts over. Recovery only.
+func (s *Set) Restore(topic string, id int32, off int64, u Unit) error {
+	q, err := s.find(topic, id)
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	opened := q.opened.Load()
+	switch {
+	case u.Phy <= q.mu.lastPhy:
+		return nil
+	case q.mu.lastPhy < 0 && (!opened || q.mu.min == q.mu.max):
+		q.beginLocked(off)
+	case off < q.mu.max:
+		s.units.Add(q.mu.written - q.mu.max)
+		if opened {
+			if err := q.removeFilesLocked(); err != nil {
+				return err
+			}
+		}
+		q.mu.restart = true
+		q.beginLocked(off)
+	case off > q.mu.max:
+		if err := q.holeLocked(off); err != nil {
+			return err
+		}
+	}
+	q.appendLocked(u)
+	q.Next = q.mu.max
+	return nil
+}
+
+// holeLocked appends blank units up to offset off, for records that are lost.
+func (q *Queue) holeLocked(off int64) error {
+	if off-q.mu.max > maxHole {
+		return fmt.Errorf("consume queue %s/%d: unit %d follows unit %d: %w", q.key.Topic, q.key.ID, off, q.mu.max-1, message.ErrCorrupt)
+	}
+	for phy := q.mu.lastPhy; q.mu.max < off; {
+		q.appendLocked(Unit{Size: blankSize})
+		q.mu.lastPhy = phy
+	}
+	return nil
+}
+
+// joinLocked joins the units that recovery left in memory, if it did, to those in
+// files, which end at offset end, -1 without files.
+func (q *Queue) joinLocked(end int64) error {
+	if q.mu.lastPhy < 0 { // recovery met no record of this queue
+		if end > 0 {
+			return q.takeFilesLocked(end)
+		}
+		return nil
+	}
+	if end >= q.mu.max && end > 0 || end > q.mu.tailAt {
+		return q.overlapLocked(end)
+	}
+	if end < q.mu.tailAt {
+		return q.completeLocked(end)
+	}
+	return nil
+}
+
+func (q *Queue) takeFilesLocked(end int64) error {
+	q.mu.max, q.mu.written, q.mu.tailAt = end, end, end
+	if end == q.mu.min {
+		return nil
+	}
+	u, err := q.fileUnit(end - 1)
+	if err == nil && !u.blank() {
+		q.mu.lastPhy = u.Phy
+	}
+	return err
+}
+
+// overlapLocked: the files go beyond where the units in memory begin. They are the
+// same units, or those of a topic that was deleted and made again.
+func (q *Queue) overlapLocked(end int64) error {
+	first := decodeUnit(q.mu.tail)
+	u, err := q.fileUnit(q.mu.tailAt)
+	if err != nil {
+		return err
+	}
+	if u != first || end > q.mu.max {
+		q.mu.min = q.mu.tailAt
+		return q.removeFilesLocked()
+	}
+	q.mu.written = end
+	q.set.units.Add(q.mu.tailAt - end)
+	return nil
+}
+
+// completeLocked finds the units between the files' end and the ones in memory in
+// the log. That they are missing is damage: recovery begins where all was in files.
+func (q *Queue) completeLocked(end int64) error {
+	var found []Located
+	if q.set.cfg.Missing != nil {
+		var err error
+		if found, err = q.set.cfg.Missing(q.key); err != nil {
+			return err
+		}
+	}
+	begin := end
+	if end < 0 { // no files: the queue begins with what there is
+		begin = q.mu.tailAt
+		if len(found) > 0 {
+			begin = min(begin, found[0].Offset)
+		}
+		q.mu.min = begin
+	}
+	tail, at, last := q.mu.tail, q.mu.tailAt, q.mu.lastPhy
+	q.set.units.Add(at - q.mu.max)
+	q.mu.tail, q.mu.tailAt, q.mu.max, q.mu.written = nil, begin, begin, begin
+	for _, f := range found {
+		if f.Offset < q.mu.max || f.Offset >= at {
+			continue
+		}
+		if err := q.holeLocked(f.Offset); err != nil {
+			return err
+		}
+		q.appendLocked(f.Unit)
+	}
+	if err := q.holeLocked(at); err != nil {
+		return err
+	}
+	for ; len(tail) > 0; tail = tail[UnitSize:] {
+		q.appendLocked(decodeUnit(tail))
+	}
+	q.mu.lastPhy = last
+	return nil
+}
+
+// Located is a unit and its queue offset.
+type Located struct {
+	Offset int64
+	Unit
+}
+
+// fileUnit reads one unit that is in a file.
+func (q *Queue) fileUnit(off int64) (Unit, error) {
+	var unit [1]Unit
+	_, err := q.readFile(unit[:], off)
+	return unit[0], err
+}
