@@ -15,6 +15,13 @@ import (
 	"github.com/aerobee/aerobee/internal/vfs"
 )
 
+// Keys are put when batchKeys of them wait, or after batchTime: to wake a goroutine
+// for each message costs more than the message. Queries do not wait for it.
+const (
+	batchKeys = 1 << 12
+	batchTime = 100 * time.Millisecond
+)
+
 // maxPending is how many keys may wait for the index's goroutine before whoever
 // adds more has to put them itself: 24 bytes each.
 const maxPending = 1 << 16
@@ -69,7 +76,8 @@ func javaHash(h int32, s string) int32 {
 // Index is all index files of a store. All methods are safe for concurrent use.
 type Index struct {
 	cfg  Config
-	wake chan struct{}
+	wake chan struct{} // keys wait
+	full chan struct{} // batchKeys of them
 	add  struct {
 		sync.Mutex
 		keys []Key
@@ -86,7 +94,7 @@ type Index struct {
 // good; after a crash (clean false) entries of records at or behind phy are
 // dropped, and the caller adds them again.
 func Open(cfg Config, clean bool, phy int64) (*Index, error) {
-	x := &Index{cfg: cfg, wake: make(chan struct{}, 1)}
+	x := &Index{cfg: cfg, wake: make(chan struct{}, 1), full: make(chan struct{}, 1)}
 	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -148,28 +156,45 @@ func (x *Index) Add(keys []Key) {
 		return
 	}
 	x.add.Lock()
+	before := len(x.add.keys)
 	x.add.keys = append(x.add.keys, keys...)
 	n := len(x.add.keys)
 	x.add.Unlock()
-	if n > maxPending {
+	switch {
+	case n > maxPending:
 		x.drain()
-		return
+	case before == 0: // Run begins to count the time
+		signal(x.wake)
+	case n >= batchKeys && before < batchKeys:
+		signal(x.full)
 	}
+}
+
+func signal(ch chan struct{}) {
 	select {
-	case x.wake <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }
 
 // Run puts what Add has queued until ctx ends.
 func (x *Index) Run(ctx context.Context) error {
+	timer := time.NewTimer(batchTime)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-x.wake:
-			x.drain()
 		}
+		timer.Reset(batchTime)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-x.full:
+		}
+		x.drain()
 	}
 }
 
