@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +23,8 @@ type metrics struct {
 	rpc          *prometheus.HistogramVec
 	topicsMade   *prometheus.HistogramVec
 	groupsMade   *prometheus.HistogramVec
-	rpcObservers sync.Map // rpcKey -> prometheus.Observer
+	rpcObservers sync.Map                                      // rpcKey -> prometheus.Observer
+	rpcHot       [lowCodes]atomic.Pointer[prometheus.Observer] // of the successful ones that were not held
 	served       map[protocol.RequestCode]bool
 }
 
@@ -79,6 +81,23 @@ func (b *Broker) RegisterMetrics(registry prometheus.Registerer) error {
 
 // observe counts a request that was answered.
 func (m *metrics) observe(code protocol.RequestCode, resp protocol.ResponseCode, took time.Duration) {
+	ms := float64(took) / float64(time.Millisecond)
+	hot := resp == protocol.RespSuccess && took <= heldPull && code >= 0 && code < lowCodes
+	if hot {
+		if o := m.rpcHot[code].Load(); o != nil {
+			(*o).Observe(ms)
+			return
+		}
+	}
+	o := m.observer(code, resp, took)
+	o.Observe(ms)
+	if hot {
+		m.rpcHot[code].Store(&o)
+	}
+}
+
+// observer finds the series of an answer.
+func (m *metrics) observer(code protocol.RequestCode, resp protocol.ResponseCode, took time.Duration) prometheus.Observer {
 	if !m.served[code] {
 		code = unserved
 	}
@@ -91,7 +110,7 @@ func (m *metrics) observe(code protocol.RequestCode, resp protocol.ResponseCode,
 	if !ok {
 		o, _ = m.rpcObservers.LoadOrStore(k, m.rpcObserver(k))
 	}
-	o.(prometheus.Observer).Observe(float64(took) / float64(time.Millisecond))
+	return o.(prometheus.Observer)
 }
 
 func (m *metrics) rpcObserver(k rpcKey) prometheus.Observer {

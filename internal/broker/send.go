@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aerobee/aerobee/internal/broker/stats"
 	"github.com/aerobee/aerobee/internal/message"
@@ -19,7 +18,6 @@ import (
 type sending struct {
 	b      *Broker
 	ticket remoting.Ticket
-	began  time.Time
 	header protocol.SendMessageRequest
 	props  sendProps
 	msg    message.Message
@@ -56,7 +54,7 @@ func (b *Broker) acquireSending(c *remoting.Call) *sending {
 	if s == nil {
 		s = &sending{b: b}
 	}
-	s.ticket, s.began = c.Ticket, b.now()
+	s.ticket = c.Ticket
 	return s
 }
 
@@ -149,7 +147,7 @@ func (s *sending) addSingle(c *remoting.Call, topic *protocol.TopicConfig, p *st
 	return s.add(p)
 }
 
-func (s *sending) newUniqKey(dst []byte) []byte { return s.b.traffic.uniq.Append(dst, s.began) }
+func (s *sending) newUniqKey(dst []byte) []byte { return s.b.traffic.uniq.Append(dst, s.b.now()) }
 
 // add encodes the message into the put.
 func (s *sending) add(p *store.Put) error {

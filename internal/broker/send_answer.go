@@ -24,8 +24,8 @@ func sendingDone(p *store.Put) {
 }
 
 func (s *sending) answer(r *store.PutResult) {
-	b := s.b
-	b.stats.Put(s.topic, s.queueID, s.kind, int64(r.Count), s.bytes, b.now().Sub(s.began))
+	b, took := s.b, s.ticket.Age()
+	b.stats.Put(s.topic, s.queueID, s.kind, int64(r.Count), s.bytes, took)
 	if s.ticket.Oneway() {
 		return
 	}
@@ -39,7 +39,7 @@ func (s *sending) answer(r *store.PutResult) {
 	s.response = protocol.SendMessageResponse{
 		MsgID: aliasOf(s.ids), QueueID: s.queueID, QueueOffset: r.QueueOffset, TransactionID: aliasOf(s.uniqKey),
 	}
-	s.ticket.Queue(remoting.Reply{Header: &s.response, Ext: b.props().ext})
+	s.ticket.Queue(remoting.Reply{Header: &s.response, Ext: b.props().ext, Took: took})
 	b.touch(s.ticket.Conn())
 }
 

@@ -75,7 +75,7 @@ func NotSupported(c *Call) error {
 // copies answers, once.
 type Ticket struct {
 	conn    *Conn
-	start   int64 // nanoseconds on endpoint.clock's scale, 0 unless somebody observes
+	start   int64 // when the batch of the request was read, on the scale of endpoint.now
 	opaque  int32
 	code    int32
 	version int32
@@ -111,9 +111,12 @@ func (t Ticket) append(r *Reply) bool {
 		return false
 	}
 	ok := t.conn.out.appendReply(t.opaque, r)
-	t.observe(r.Code)
+	t.observe(r.Code, r.Took)
 	return ok
 }
+
+// Age is the time since the request was read.
+func (t Ticket) Age() time.Duration { return time.Duration(t.conn.ep.now() - t.start) }
 
 // fail answers with an error.
 func (t Ticket) fail(err error) {
@@ -127,10 +130,15 @@ func (t Ticket) fail(err error) {
 	t.Reply(r)
 }
 
-func (t Ticket) observe(resp protocol.ResponseCode) {
-	if ep := t.conn.ep; ep.cfg.observe != nil {
-		ep.cfg.observe(protocol.RequestCode(t.code), resp, time.Duration(ep.now()-t.start))
+func (t Ticket) observe(resp protocol.ResponseCode, took time.Duration) {
+	observe := t.conn.ep.cfg.observe
+	if observe == nil {
+		return
 	}
+	if took == 0 {
+		took = t.Age()
+	}
+	observe(protocol.RequestCode(t.code), resp, took)
 }
 
 // Reply is the answer to a request.
@@ -147,4 +155,6 @@ type Reply struct {
 	// EmptyExt writes "extFields":{} when there are no fields. A non-nil Header does
 	// that, too.
 	EmptyExt bool
+	// Took is the Ticket's Age, if whoever answers has looked at it; 0 reads the clock.
+	Took time.Duration
 }

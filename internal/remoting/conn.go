@@ -214,6 +214,7 @@ type batch struct {
 	scratch  Scratch
 	requests int64 // requests to be answered since the output's begin
 	frames   int
+	read     int64 // when, on the scale of endpoint.now
 }
 
 var batchPool = sync.Pool{New: func() any { return new(batch) }}
@@ -230,6 +231,7 @@ func (c *Conn) batch() error {
 		return nil
 	}
 	b := batchPool.Get().(*batch)
+	b.read = c.ep.now()
 	c.out.begin()
 	for err == nil && n > 0 {
 		c.in.at += n
@@ -266,10 +268,7 @@ func (c *Conn) frame(b *batch, frame []byte) error {
 		return nil
 	}
 	call.Ticket = Ticket{
-		conn: c, opaque: call.Opaque, code: call.Code, version: call.Command.Version, oneway: call.IsOneway(),
-	}
-	if c.ep.cfg.observe != nil {
-		call.start = c.ep.now()
+		conn: c, start: b.read, opaque: call.Opaque, code: call.Code, version: call.Command.Version, oneway: call.IsOneway(),
 	}
 	if !call.oneway {
 		b.requests++

@@ -86,6 +86,21 @@ func quoteOrBackslash(b []byte, quote byte) int {
 	return -1
 }
 
+// plainPrefix returns how many bytes at the start of s, counted in eights, need no
+// escape in JSON.
+func plainPrefix(s string) int {
+	b := aliasBytes(s)
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		controls := (w - ' '*lowBits) &^ w & highBits
+		if controls|zeroBytes(w^quotes)|zeroBytes(w^backslash) != 0 {
+			break
+		}
+	}
+	return i
+}
+
 // escaped goes on with a string whose first backslash is at s.pos, and collects it
 // in the scratch.
 func (s *jsonScanner) escaped(start int, quote byte) (string, error) {

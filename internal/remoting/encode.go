@@ -167,7 +167,7 @@ func appendQuoted(dst []byte, s string) []byte {
 // quotes, backslashes and control bytes.
 func appendEscaped(dst []byte, s string) []byte {
 	from := 0
-	for i := range len(s) {
+	for i := plainPrefix(s); i < len(s); i++ {
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' {
 			continue

@@ -220,7 +220,7 @@ func (ep *endpoint) serve(call *Call, h Handler) {
 	case err != nil && !call.replied:
 		call.fail(err)
 	case call.oneway:
-		call.observe(protocol.RespSuccess)
+		call.observe(protocol.RespSuccess, 0)
 	}
 }
 
