@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -138,4 +139,38 @@ func BenchmarkGet(b *testing.B) {
 	}
 	b.StopTimer()
 	closeStore(b, s)
+}
+
+// BenchmarkRecover opens a store that was killed with all its records behind the
+// checkpoint.
+func BenchmarkRecover(b *testing.B) {
+	const records = 400_000
+	for _, queues := range []int{8, 100_000} {
+		b.Run(strconv.Itoa(queues)+" queues", func(b *testing.B) {
+			c := DefaultConfig(b.TempDir())
+			c.CheckpointInterval, c.QueueInterval = time.Hour, time.Hour
+			s := open(b, c)
+			for i := range records {
+				m := msg("T", int32(i%queues), string(make([]byte, 1024)), "UNIQ_KEY", "AC110001000000000000000000000001", "TAGS", "A")
+				p := s.AcquirePut()
+				p.Topic, p.QueueID = m.Topic, m.QueueID
+				p.Done = s.ReleasePut
+				require.NoError(b, p.Add(m))
+				s.Enqueue(p)
+				if i%64 == 0 {
+					s.Commit()
+				}
+			}
+			s.Commit()
+			kill(b, s)
+			for b.Loop() {
+				s := open(b, c)
+				require.EqualValues(b, records, s.Recovery().Records)
+				b.StopTimer()
+				kill(b, s)
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/records/float64(b.N), "ns/record")
+		})
+	}
 }

@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/store/commitlog"
 	"github.com/aerobee/aerobee/internal/store/cqueue"
 	"github.com/aerobee/aerobee/internal/store/index"
+	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // Recovery says what a start had to do.
 type Recovery struct {
 	Clean   bool          // the store had been closed
+	Killed  bool          // it had not, but the machine ran on: nothing that was written is lost
 	From    int64         // offset at which the log was read
 	End     int64         // where the log ends
 	Records int64         // read
@@ -28,11 +31,15 @@ func (s *Store) Recovery() Recovery { return s.recovery }
 // load opens files, finds the end of the log and completes queues and index.
 func (s *Store) load(ctx context.Context) error {
 	started := s.cfg.Now()
-	_, err := s.cfg.FS.Stat(s.cfg.path("abort"))
+	abort, err := vfs.ReadFile(s.cfg.FS, s.cfg.path("abort"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	s.recovery.Clean = err != nil
+	if boot := s.cfg.FS.BootID(); boot != "" {
+		_, then, _ := strings.Cut(string(abort), "\n")
+		s.recovery.Killed = strings.TrimSpace(then) == boot
+	}
 	if s.log, err = commitlog.Open(s.cfg.FS, s.cfg.commitLogDir(), s.cfg.CommitLogFileSize); err != nil {
 		return err
 	}
@@ -78,7 +85,7 @@ func (s *Store) recover(ctx context.Context) error {
 	if s.cfg.Index {
 		if s.index, err = index.Open(index.Config{
 			FS: s.cfg.FS, Dir: s.cfg.path("index"), Slots: s.cfg.IndexSlots, Max: s.cfg.IndexEntries, Logger: s.cfg.Logger, Now: s.cfg.Now,
-		}, s.recovery.Clean, indexed+1); err != nil {
+		}, s.indexState(), indexed+1); err != nil {
 			return err
 		}
 		if s.recovery.Clean {
@@ -105,6 +112,17 @@ func (s *Store) recover(ctx context.Context) error {
 	s.group.lastStart = max(r.last, s.checkpoint.QueueOffset)
 	s.lastStart.Store(s.group.lastStart)
 	return s.FlushLog() // a record may be shown before it is durable only if it was before
+}
+
+func (s *Store) indexState() index.State {
+	switch {
+	case s.recovery.Clean:
+		return index.Closed
+	case s.recovery.Killed:
+		return index.Killed
+	default:
+		return index.Cut
+	}
 }
 
 // recoveryStart is where to begin reading, and the start of the last record

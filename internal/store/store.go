@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -253,7 +252,7 @@ func (s *Store) closeFiles() error {
 }
 
 // markOpen writes the abort file, whose presence at a start means that the
-// store was not closed.
+// store was not closed: the process id, as Java does, and the boot id.
 func (s *Store) markOpen() error {
 	f, err := s.cfg.FS.Create(s.cfg.path("abort"))
 	if err != nil {
@@ -261,7 +260,7 @@ func (s *Store) markOpen() error {
 	}
 	err = f.Truncate(0)
 	if err == nil {
-		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), s.cfg.FS.BootID()), 0)
 	}
 	if err == nil {
 		err = f.Sync()

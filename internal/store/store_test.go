@@ -355,3 +355,21 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, name)
 	}
 }
+
+// TestZerosAreNoTornSectors recovers messages of zero bytes at all places of a
+// sector, with and without properties.
+func TestZerosAreNoTornSectors(t *testing.T) {
+	for _, props := range [][]string{nil, {"TAGS", "A"}} {
+		c := small(vfs.NewMem())
+		s := open(t, c)
+		var want []string
+		for i := range 520 {
+			want = append(want, string(make([]byte, 600+i)))
+			put(t, s, msg("T", 0, want[i], props...))
+		}
+		kill(t, s)
+		s = open(t, c)
+		require.Equal(t, want, bodies(t, s, "T", 0))
+		closeStore(t, s)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type Mem struct {
 		locks   map[string]bool
 		usage   Usage
 		now     func() time.Time
+		boot    int // how often the power was cut
 	}
 }
 
@@ -88,7 +90,7 @@ func (m *Mem) Crash(r *rand.Rand) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := NewMem()
-	c.mu.usage, c.mu.now = m.mu.usage, m.mu.now
+	c.mu.usage, c.mu.now, c.mu.boot = m.mu.usage, m.mu.now, m.mu.boot+1
 	for d := range m.mu.dirs {
 		c.mu.dirs[d] = true
 	}
@@ -252,6 +254,13 @@ func (m *Mem) SyncDir(path string) error {
 	}
 	delete(m.mu.pending, path)
 	return nil
+}
+
+// BootID implements FS. Each Crash is a new start of the machine.
+func (m *Mem) BootID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strconv.Itoa(m.mu.boot)
 }
 
 // SyncFS implements FS.

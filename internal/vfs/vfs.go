@@ -31,6 +31,9 @@ type FS interface {
 	// SyncFS makes everything durable that was written to the file system that
 	// holds path: contents, lengths and names, of others too.
 	SyncFS(path string) error
+	// BootID names the time since the machine was started. What was written and
+	// not synced is there as long as it is the same.
+	BootID() string
 	// Lock takes an exclusive lock on byte 0 of the file, made when missing,
 	// that excludes other processes (a JVM among them) and other holders in
 	// this one. A held lock gives a *LockedError.

@@ -70,15 +70,20 @@ const sector = 512
 // torn tells whether a power cut kept a sector of topic and properties from the
 // disk, which no checksum of the format covers unless it has the CRC property.
 // The log is zero before it is written, so such a sector is all zero as far as
-// the record goes; real properties are not, since they end with a separator.
+// the record goes; topics and real properties are not. Zeros of the body and of
+// the lengths, which the record's size covers, are no sign of it.
 func torn(rec []byte, offset int64, m *message.Message) bool {
-	end := offset + int64(len(rec))
-	tail := end - int64(len(m.Topic)+len(m.Properties)+4) // the lengths take 3 or 4 bytes
-	for at := tail - tail%sector; at < end; at += sector {
-		from, to := max(at, offset), min(at+sector, end)
-		if to > tail && allZero(rec[from-offset:to-offset]) {
+	size := int64(len(rec))
+	props := size - int64(len(m.Properties)) // where they begin in rec
+	topic := props - 2 - int64(len(m.Topic))
+	for from := topic; from < size; {
+		to := min(size, from+sector-(offset+from)%sector) // the end of from's sector
+		begin := max(0, to-(offset+to-1)%sector-1)
+		named := from < topic+int64(len(m.Topic)) || to > props // not the length of no properties alone
+		if named && allZero(rec[begin:to]) {
 			return true
 		}
+		from = to
 	}
 	return false
 }

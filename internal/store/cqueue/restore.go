@@ -68,10 +68,10 @@ func (q *Queue) joinLocked(end int64) error {
 		}
 		return nil
 	}
-	if end >= q.mu.max && end > 0 || end > q.mu.tailAt {
+	switch at := max(end, 0); {
+	case at > q.mu.tailAt:
 		return q.overlapLocked(end)
-	}
-	if end < q.mu.tailAt {
+	case at < q.mu.tailAt:
 		return q.completeLocked(end)
 	}
 	return nil

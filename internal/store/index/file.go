@@ -165,6 +165,41 @@ func (x *file) query(dst []int64, hash int32, limit int, begin, end int64) []int
 	return dst
 }
 
+// undo takes back the entries of records at or behind phy, newest first, in a file
+// that is as it was left: the work does not depend on what stays.
+func (x *file) undo(phy int64) {
+	if int64(x.h.count) < x.max {
+		x.unlink(x.h.count) // it may have got its slot and not been counted
+	}
+	for x.h.count > 1 {
+		last := x.entry(x.h.count - 1)
+		if last.phy < phy {
+			x.h.endPhy, x.h.endTime = last.phy, x.h.beginTime+int64(last.timeDiff)*1000
+			break
+		}
+		x.h.count--
+		if x.unlink(x.h.count) && last.prev == 0 {
+			x.h.usedSlots--
+		}
+	}
+	x.writeHeader()
+}
+
+// unlink lets the slot of entry n show the one before it, and clears the entry.
+func (x *file) unlink(n int32) bool {
+	e := x.entry(n)
+	if e.hash < 0 || e.prev < 0 || e.prev >= n {
+		return false
+	}
+	slot := x.slotAt(int64(e.hash) % x.slots)
+	if int32(binary.BigEndian.Uint32(slot)) != n {
+		return false
+	}
+	binary.BigEndian.PutUint32(slot, uint32(e.prev))
+	clear(x.entryAt(n)[:entrySize])
+	return true
+}
+
 // cut drops the entries of records at or behind phy and builds the slots anew
 // from the others.
 func (x *file) cut(phy int64) {

@@ -90,10 +90,19 @@ type Index struct {
 	}
 }
 
-// Open opens the files in cfg.Dir. After a clean stop everything in them is
-// good; after a crash (clean false) entries of records at or behind phy are
-// dropped, and the caller adds them again.
-func Open(cfg Config, clean bool, phy int64) (*Index, error) {
+// State is how an index was left.
+type State uint8
+
+// States of an index.
+const (
+	Closed State = iota // everything is there
+	Killed              // the process was; what it had written is there
+	Cut                 // the power was: pages may be lost
+)
+
+// Open opens the files in cfg.Dir. Unless they were closed, entries of records at
+// or behind phy are dropped, and the caller adds them again.
+func Open(cfg Config, left State, phy int64) (*Index, error) {
 	x := &Index{cfg: cfg, wake: make(chan struct{}, 1), full: make(chan struct{}, 1)}
 	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
 		return nil, err
@@ -115,20 +124,24 @@ func Open(cfg Config, clean bool, phy int64) (*Index, error) {
 		}
 		x.mu.files = append(x.mu.files, f)
 	}
-	if !clean { // this writes to the mapping, for which a full disk may have no room
+	if left != Closed { // this writes to the mapping, for which a full disk may have no room
 		x.mu.Lock()
-		x.guardLocked(func() error { return x.recover(phy) })
+		x.guardLocked(func() error { return x.recover(left, phy) })
 		x.mu.Unlock()
 	}
 	return x, nil
 }
 
 // recover drops what a crash may have left half written.
-func (x *Index) recover(phy int64) error {
+func (x *Index) recover(left State, phy int64) error {
 	for len(x.mu.files) > 0 {
 		last := x.mu.files[len(x.mu.files)-1]
-		last.cut(phy)
-		if last.h.count > 1 && last.sound() {
+		if left == Killed {
+			last.undo(phy)
+		} else {
+			last.cut(phy)
+		}
+		if last.h.count > 1 && (left == Killed || last.sound()) {
 			return nil
 		}
 		x.cfg.Logger.Info("index file dropped: nothing of it is known to be complete", "file", last.path)
