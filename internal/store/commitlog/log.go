@@ -72,7 +72,10 @@ type Log struct {
 }
 
 // FileName is the name of a log or queue file that starts at an offset.
-func FileName(offset int64) string { return fmt.Sprintf("%020d", offset) }
+func FileName(offset int64) string {
+	digits := strconv.FormatInt(offset, 10)
+	return "00000000000000000000"[:20-len(digits)] + digits
+}
 
 // Open opens the files in dir, which is made when missing. It refuses names and
 // lengths that Java refuses, with a *FileError; the last file may be shorter (a

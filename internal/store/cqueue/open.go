@@ -29,6 +29,7 @@ func (q *Queue) open() error {
 		return fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
 	}
 	q.Next = q.mu.max
+	q.lastRead.Store(nil)
 	q.opened.Store(true)
 	return nil
 }

@@ -37,7 +37,8 @@ type Queue struct {
 	// bring back the files of a deleted queue. Taken before mu.
 	files sync.Mutex
 
-	opened atomic.Bool // the files were looked at; set with mu held
+	opened   atomic.Bool // the files were looked at; set with mu held
+	lastRead atomic.Pointer[filePath]
 
 	mu struct {
 		sync.Mutex
@@ -61,9 +62,27 @@ func (q *Queue) Key() Key { return q.key }
 
 func (q *Queue) unitsPerFile() int64 { return q.set.cfg.FileSize / UnitSize }
 
+// filePath is where the file with the unit of an offset is.
 func (q *Queue) filePath(offset int64) string {
 	start := offset - offset%q.unitsPerFile()
 	return filepath.Join(q.set.queueDir(q.key), commitlog.FileName(start*UnitSize))
+}
+
+// readPath is filePath for readers, who are in one file for long: the answer is kept.
+func (q *Queue) readPath(offset int64) string {
+	start := offset - offset%q.unitsPerFile()
+	p := q.lastRead.Load()
+	if p == nil || p.start != start {
+		p = &filePath{start, q.filePath(offset)}
+		q.lastRead.Store(p)
+	}
+	return p.path
+}
+
+// filePath is the path of the file that begins with the unit of an offset.
+type filePath struct {
+	start int64
+	path  string
 }
 
 // Max is the offset of the next unit: the number of messages ever, if none was reset.
@@ -146,7 +165,7 @@ func (q *Queue) readFile(dst []Unit, from int64) (int, error) {
 	defer readBuffers.Put(buf)
 	at := from % q.unitsPerFile()
 	n := min(int64(len(dst)), keepUnits, q.unitsPerFile()-at)
-	f, err := q.set.handles.get(q.filePath(from), 0)
+	f, err := q.set.handles.get(q.readPath(from), 0)
 	if err != nil {
 		return 0, fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
 	}
