@@ -23,7 +23,8 @@ type Queue struct {
 	Addr   string // host:port of the broker
 	Broker string // broker name, sent along
 	ID     int32
-	Start  int64 // offset at which a consumer begins
+	Start  int64  // offset at which a consumer begins
+	Topic  string // empty: that of the configuration
 }
 
 // Config says what to send where. The zero value of a field means its default.
@@ -88,6 +89,27 @@ func (c Config) Validate() error {
 		return nil
 	}
 	return errors.New(strings.Join(problems, "; "))
+}
+
+// framesOf builds what is sent to each of the queues, which are of one broker:
+// the same frame for neighbours of the same topic.
+func (c Config) framesOf(queues []Queue, build func(c Config, broker string) (*frame, error)) ([]*frame, error) {
+	frames := make([]*frame, len(queues))
+	for i, q := range queues {
+		if i > 0 && q.Topic == queues[i-1].Topic {
+			frames[i] = frames[i-1]
+			continue
+		}
+		of := c
+		if q.Topic != "" {
+			of.Topic = q.Topic
+		}
+		var err error
+		if frames[i], err = build(of, q.Broker); err != nil {
+			return nil, err
+		}
+	}
+	return frames, nil
 }
 
 // brokers groups the queues by address in the order of their first queue.
