@@ -125,8 +125,8 @@ func pauseUntil(ctx context.Context, t time.Time) error {
 		case <-timer.C:
 		}
 	}
-	if rest := time.Until(t); rest > 0 {
-		shortSleep(rest)
+	for rest := time.Until(t); rest > 0; rest = time.Until(t) {
+		shortSleep(rest) // a signal of the runtime may end it early
 	}
 	return nil
 }
