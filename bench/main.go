@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/pprof"
 	"strings"
 	"syscall"
@@ -165,6 +166,9 @@ func compare(ctx context.Context, o options) error {
 			return err
 		}
 	}
+	large := filepath.Join(o.dir, largeStore)
+	defer os.RemoveAll(large)
+	defer os.Remove(large + ".filled")
 	r := &report{Date: time.Now().UTC(), Method: o.method()}
 	if r.Machine, err = inspect(ctx, o.dir); err != nil {
 		return err

@@ -44,12 +44,16 @@ func idle(ctx context.Context, t *trial) error {
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// largeStore is where the store of largeStart is, below the directory for stores.
+const largeStore = "large"
+
 // largeStart measures the start on a store with much in it, after a clean stop
 // and after SIGKILL. Filling it takes minutes, so that all rounds and servers
 // use the one that aerobee fills.
 func largeStart(ctx context.Context, t *trial) error {
-	t.store = filepath.Join(t.o.dir, "large")
-	defer func() { t.store = filepath.Join(t.o.dir, "store") }() // measure deletes what a trial leaves
+	fresh := t.store
+	t.store = filepath.Join(t.o.dir, largeStore)
+	defer func() { t.store = fresh }() // measure deletes what a trial leaves
 	if err := t.fillLarge(ctx); err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func largeStart(ctx context.Context, t *trial) error {
 
 // fillLarge makes the large store if this is the first use of it.
 func (t *trial) fillLarge(ctx context.Context) error {
-	done := filepath.Join(t.o.dir, "large.filled")
+	done := t.store + ".filled"
 	if _, err := os.Stat(done); err == nil {
 		return nil
 	}

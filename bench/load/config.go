@@ -15,7 +15,8 @@ const (
 	maxInflight = 2048
 	maxSize     = 4 << 20
 	maxBatch    = 1024
-	maxQueue    = 99999 // five digits are stamped
+	maxQueue    = 99999   // five digits are stamped
+	maxQueues   = 999_999 // and six of a request's number
 )
 
 // Queue is one queue of the topic under load and where it lives.
@@ -82,6 +83,7 @@ func (c Config) Validate() error {
 	check(c.Batch >= 1 && c.Batch <= maxBatch, "batch is %d, must be 1 to %d", c.Batch, maxBatch)
 	check(c.Rate >= 0, "rate is %g, must not be negative", c.Rate)
 	check(c.Duration >= 0 && c.Warmup >= 0 && c.Count >= 0, "duration, warmup and count must not be negative")
+	check(len(c.Queues) <= maxQueues, "topic %s has %d queues, more than %d", c.Topic, len(c.Queues), maxQueues)
 	for _, q := range c.Queues {
 		check(q.ID >= 0 && q.ID <= maxQueue, "queue %d of broker %s: must be 0 to %d", q.ID, q.Broker, maxQueue)
 	}

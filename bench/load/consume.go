@@ -56,6 +56,7 @@ type puller struct {
 	cfg    Config
 	conn   net.Conn
 	in     *reader
+	resp   response
 	out    []byte
 	queues []pullQueue
 	ready  []int // queues without a request, as a stack
@@ -162,11 +163,10 @@ func (p *puller) collect(ctx context.Context) error {
 		return fmt.Errorf("broker %s: %w", p.conn.RemoteAddr(), err)
 	}
 	now := p.win.now()
-	var resp response
 	for {
-		ok, err := p.in.next(&resp)
+		ok, err := p.in.next(&p.resp)
 		if err == nil && ok {
-			err = p.take(&resp, now)
+			err = p.take(&p.resp, now)
 		}
 		if err != nil {
 			return fmt.Errorf("broker %s: %w", p.conn.RemoteAddr(), err)

@@ -57,6 +57,7 @@ type sender struct {
 	index  int
 	conn   net.Conn
 	in     *reader
+	resp   response
 	out    []byte
 	frames []*frame // by queue
 	queues []Queue
@@ -143,9 +144,10 @@ func (s *sender) stamp(slot int, due int64) {
 	s.due[slot].Store(due)
 	n := s.nextQueue()
 	tpl := s.frames[n]
+	tpl.bear(s.win.millis(due))
 	var at int
 	s.out, at = tpl.appendTo(s.out, slot, s.queues[n].ID)
-	tpl.stampSend(s.out[at:], s.win.millis(due), s.seq, due)
+	tpl.stampSend(s.out[at:], s.seq, due)
 	s.seq += uint64(s.cfg.Batch)
 }
 
@@ -181,20 +183,19 @@ func (s *sender) collect(ctx context.Context, release func(slot int)) error {
 		return fmt.Errorf("broker %s: %w", s.conn.RemoteAddr(), err)
 	}
 	now := s.win.now()
-	var resp response
 	for {
-		ok, err := s.in.next(&resp)
+		ok, err := s.in.next(&s.resp)
 		if err != nil {
 			return fmt.Errorf("broker %s: %w", s.conn.RemoteAddr(), err)
 		}
 		if !ok {
 			return nil
 		}
-		if resp.slot < 0 || resp.slot >= len(s.due) {
-			return fmt.Errorf("broker %s: %w: answers request %d, which was never sent", s.conn.RemoteAddr(), errResponse, resp.slot)
+		if s.resp.slot < 0 || s.resp.slot >= len(s.due) {
+			return fmt.Errorf("broker %s: %w: answers request %d, which was never sent", s.conn.RemoteAddr(), errResponse, s.resp.slot)
 		}
-		s.count(&resp, now)
-		release(resp.slot)
+		s.count(&s.resp, now)
+		release(s.resp.slot)
 	}
 }
 

@@ -58,6 +58,7 @@ type ProcessCost struct {
 }
 
 func latencies(r *recorder) Latencies {
+	r.settle()
 	at := func(q float64) float64 { return float64(r.latency.ValueAtQuantile(q)) / 1e6 }
 	return Latencies{
 		Mean: r.latency.Mean() / 1e6, P50: at(50), P90: at(90), P99: at(99),
