@@ -97,13 +97,16 @@ func (a apache) startBroker(ctx context.Context, r *running, home, store string,
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return err
 	}
+	begun := time.Now()
 	p, err := a.java(ctx, home, "broker.log", a.heap, "org.apache.rocketmq.broker.BrokerStartup", conf)
 	if err != nil {
 		return err
 	}
 	r.processes = append(r.processes, p)
 	r.pid = p.cmd.Process.Pid
-	return await(ctx, p, func() bool { return registered(ctx, r.namesrv) })
+	err = await(ctx, p, func() bool { return registered(ctx, r.namesrv) })
+	r.ready = time.Since(begun)
+	return err
 }
 
 // java launches a main class as Apache's scripts do, with a heap of its own.

@@ -3,62 +3,127 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aerobee/aerobee/bench/load"
 )
 
-func TestMedian(t *testing.T) {
-	require.Zero(t, median(nil))
-	require.Equal(t, 3.0, median([]float64{3}))
-	require.Equal(t, 2.0, median([]float64{9, 1, 2}))
-	require.Equal(t, 1.5, median([]float64{2, 1}))
+func TestSpread(t *testing.T) {
+	require.Zero(t, spreadOf(nil))
+	require.Equal(t, spread{runs: 3, median: 2, min: 1, max: 9}, spreadOf([]float64{9, 1, 2}))
+	require.Equal(t, spread{runs: 2, median: 1.5, min: 1, max: 2}, spreadOf([]float64{2, 1}))
+	require.Equal(t, "2.00 (1.00..9.00)", spreadOf([]float64{9, 1, 2}).String())
+	require.Equal(t, "0.125", spreadOf([]float64{0.125}).String())
+	require.Equal(t, "12346", number(12345.6))
+	require.Equal(t, "0", number(0))
 }
 
 func TestVerdict(t *testing.T) {
-	b := budget{throughput: 6, cpu: 1.0 / 8, p99: 0.25, peakRSSAnonMiB: 96, noneRefused: true}
-	apache := figures{runs: 1, perSecond: 100, cpu: 40, p99: 8}
-	good := figures{runs: 1, perSecond: 700, cpu: 4, p99: 1, rss: 50}
-	require.Equal(t, "ok", b.verdict(good, apache))
-	require.Equal(t, "-", b.verdict(good, figures{}))
-	bad := figures{runs: 1, perSecond: 150, cpu: 20, p99: 4, rss: 100, errors: 3}
-	require.Equal(t, "throughput 1.5x, at least 6x; CPU 0.50 of Apache's, at most 0.12; p99 0.50 of Apache's, at most 0.25; memory 100 MiB, at most 96; 3 refused, none allowed", b.verdict(bad, apache))
+	check := func(b budget, ours, theirs float64, text, verdict string) {
+		t.Helper()
+		require.Equal(t, text, b.String())
+		require.Equal(t, verdict, b.verdict(spread{runs: 3, median: ours}, spread{runs: 3, median: theirs}))
+	}
+	check(faster(6), 700, 100, ">= 6x", "kept")
+	check(faster(6), 300, 100, ">= 6x", "missed by 50 %")
+	check(cheaper(8), 5, 40, "<= 0.125x", "kept")
+	check(cheaper(8), 10, 40, "<= 0.125x", "missed by 100 %")
+	check(atMost(peakRSS, 96), 96, 0, "<= 96", "kept")
+	check(atMost(refused, 0), 1, 0, "<= 0", "missed")
+	check(atLeast(throughputRatio, 0.75), 0.6, 0, ">= 0.75", "missed by 20 %")
+	require.Equal(t, "-", faster(6).verdict(spread{runs: 1, median: 1}, spread{}))
+	require.Equal(t, "-", atMost(peakRSS, 96).verdict(spread{}, spread{}))
 }
 
-func TestTable(t *testing.T) {
-	rows := chooseRows("one in flight")
-	require.Len(t, rows, 2)
-	require.Empty(t, chooseRows("no such row"))
-	tb := newTable(rows)
-	for _, perSecond := range []float64{10, 30, 20} {
-		tb.add(rows[0].name, "aerobee", load.Result{PerSecond: perSecond, Errors: []load.CodeCount{{Code: 2, Count: 1}}, Process: &load.ProcessCost{MicrosPerMessage: 2}})
+func TestChooseRows(t *testing.T) {
+	require.Len(t, chooseRows("one in flight", false), 2)
+	require.Len(t, chooseRows("one in flight, tailing", false), 3)
+	require.Empty(t, chooseRows("no such row", true))
+	require.Empty(t, chooseRows("backlog", false))
+	require.Len(t, chooseRows("backlog", true), 1)
+	require.Len(t, chooseRows("", true), len(allRows()))
+}
+
+// someReport has three rounds of a row, of which one server fails.
+func someReport() (*report, row) {
+	r := &report{Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Method: "the method", Machine: machine{CPU: "a CPU", Commit: "abc-dirty"}}
+	first := allRows()[0]
+	for i, perSecond := range []float64{10, 30, 20} {
+		o := &outcome{Row: first.name, Server: "aerobee", Round: i + 1}
+		o.addLoad(load.Result{PerSecond: perSecond, Errors: []load.CodeCount{{Code: 2, Count: 1}}, Process: &load.ProcessCost{MicrosPerMessage: 2, PeakRSSAnonMiB: 192}})
+		r.Runs = append(r.Runs, o)
 	}
-	g := tb.figures(rows[0].name, "aerobee")
-	require.Equal(t, 20.0, g.perSecond)
-	require.Equal(t, 2.0, g.cpu)
-	require.EqualValues(t, 3, g.errors)
+	r.Runs = append(r.Runs, &outcome{Row: first.name, Server: "apache", Round: 1, Error: "no JVM\nand more"})
+	return r, first
+}
+
+func TestReport(t *testing.T) {
+	r, row := someReport()
+	require.True(t, r.failed(row.name, "apache"))
+	require.False(t, r.failed(row.name, "aerobee"))
+	require.Len(t, r.failures(), 1)
 	dir := t.TempDir()
-	require.NoError(t, tb.write(dir, options{rounds: 3}))
-	pages, err := filepath.Glob(filepath.Join(dir, "*.md"))
+	require.NoError(t, r.write(dir))
+	page, err := os.ReadFile(filepath.Join(dir, "20260102T030405Z-abc-dirty.md"))
 	require.NoError(t, err)
-	require.Len(t, pages, 1)
-	page, err := os.ReadFile(pages[0])
+	require.Contains(t, string(page), "on a CPU,")
+	require.Contains(t, string(page), "| "+row.name+" | messages/s |  | 20.0 (10.0..30.0) |  | >= 6x | - |")
+	require.Contains(t, string(page), "|  | RssAnon at its peak, MiB |  | 192 (192..192) |  | <= 96 | missed by 100 % |")
+	require.Contains(t, string(page), "apache failed | no JVM |")
+
+	doc := filepath.Join(dir, "page")
+	require.NoError(t, os.WriteFile(doc, []byte("before\n"+pageBegin+"old\n"+pageEnd+"after\n"), 0o644))
+	require.NoError(t, execute(t.Context(), []string{"-page", "-to", doc, "-results", dir}))
+	text, err := os.ReadFile(doc)
 	require.NoError(t, err)
-	require.Contains(t, string(page), "| "+rows[0].name+" | aerobee | 20 | 2.00 |")
+	require.Contains(t, string(text), "before\n"+pageBegin+"2026-01-02 03:04 UTC, on a CPU")
+	require.NotContains(t, string(text), "old")
+	require.ErrorContains(t, writePage(filepath.Join(dir, "20260102T030405Z-abc-dirty.md"), "", dir), "has no part between")
+	require.ErrorContains(t, writePage(doc, "", t.TempDir()), "has no results")
 }
 
 func TestFlags(t *testing.T) {
-	o, err := parse([]string{"-quick", "-rows", "x"})
+	o, err := parse([]string{"-quick", "-rows", "x", "-queues", "77"})
 	require.NoError(t, err)
 	require.Equal(t, 1, o.rounds)
+	require.Equal(t, 77, o.queues, "what is given wins")
+	require.EqualValues(t, 256<<20, o.coldBytes)
 	_, err = parse([]string{"-rounds", "0"})
+	require.ErrorContains(t, err, "must be positive")
+	_, err = parse([]string{"-backlog", "-1"})
 	require.ErrorContains(t, err, "must be positive")
 	_, err = options{servers: "nats"}.chooseServers(t.Context())
 	require.ErrorContains(t, err, "neither apache nor aerobee")
 	_, err = options{servers: "aerobee", bin: "/no/such/binary"}.chooseServers(t.Context())
 	require.ErrorContains(t, err, "make build")
+}
+
+func TestMachine(t *testing.T) {
+	m, err := inspect(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	require.Positive(t, m.Cores)
+	require.Positive(t, m.SyncMs)
+	require.NotContains(t, m.String(), "\n")
+	require.NoError(t, touchMemory(3<<20+1))
+	require.NoError(t, touchMemory(0))
+	free, err := freeSpace(t.TempDir())
+	require.NoError(t, err)
+	require.Positive(t, free)
+}
+
+func TestDropCache(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "d"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "d", "f"), make([]byte, 1<<20), 0o644))
+	require.NoError(t, writeBack(dir))
+	if err := dropCache(dir); runtime.GOOS == "linux" {
+		require.NoError(t, err)
+	}
+	require.Error(t, writeBack(filepath.Join(dir, "missing")))
 }
 
 func TestReadyLine(t *testing.T) {

@@ -3,122 +3,151 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/aerobee/aerobee/bench/load"
-	"github.com/aerobee/aerobee/client/admin"
 )
 
-// measured is the result of one run.
-type measured = load.Result
-
-// row is one line of the table: a load and what is expected of aerobee relative
-// to Apache's server.
+// row is one load and what is expected of aerobee under it.
 type row struct {
-	name   string
-	sync   bool // the server flushes before it answers
-	load   load.Config
-	drive  func(context.Context, load.Config) (load.Result, error)
-	fill   int64 // messages to put into the topic first
-	budget budget
+	name  string
+	sync  bool // the server flushes before it answers
+	large bool // takes long and much disk: only with -large
+	// measure runs it once, on a trial whose store is empty.
+	measure func(context.Context, *trial) error
+	budgets []budget
 }
 
-// budget holds ratios aerobee / Apache: throughput at least, the others at most.
-// Zero means no budget.
-type budget struct {
-	throughput     float64
-	cpu            float64
-	p50, p99, p999 float64
-	deliveryP50    float64
-	deliveryP99    float64
-	peakRSSAnonMiB float64 // absolute
-	noneRefused    bool
-}
+// driver is a load of package load.
+type driver func(context.Context, load.Config) (load.Result, error)
 
-func allRows() []row {
-	single := func(size, conns, inflight int) load.Config {
-		return load.Config{Size: size, Conns: conns, Inflight: inflight}
+// driven is the measure of a row that is one load over a topic of a few queues,
+// with fill messages put into it first.
+func driven(drive driver, cfg load.Config, fill int64) func(context.Context, *trial) error {
+	return func(ctx context.Context, t *trial) error {
+		if err := t.start(ctx); err != nil {
+			return err
+		}
+		queues, err := t.topic(ctx, "aerobee_bench", fewQueues)
+		if err != nil {
+			return err
+		}
+		if fill > 0 {
+			if err := t.fill(ctx, queues, cfg.Size, fill); err != nil {
+				return err
+			}
+		}
+		loaded := cfg
+		loaded.Queues = queues // they were empty: their beginning is their end
+		r, err := t.drive(ctx, drive, loaded)
+		if err != nil {
+			return err
+		}
+		t.out.addLoad(r)
+		return nil
 	}
+}
+
+// single is a closed loop of single sends.
+func single(size, conns, inflight int) load.Config {
+	return load.Config{Size: size, Conns: conns, Inflight: inflight}
+}
+
+// allRows are the loads in the order in which they run. Their budgets are those
+// of docs/performance.md.
+func allRows() []row {
+	rows := []row{
+		{
+			name: "single sends, 1 KiB, 4 connections x 32 in flight, async flush", measure: driven(load.Produce, single(1024, 4, 32), 0),
+			budgets: []budget{faster(6), cheaper(8), below(p99, 4), atMost(peakRSS, 96)},
+		},
+		{
+			name: "single sends, 128 B, 1 connection x 128 in flight, async flush", measure: driven(load.Produce, single(128, 1, 128), 0),
+			budgets: []budget{faster(6), cheaper(8), below(p99, 4)},
+		},
+		{
+			name: "single sends, 1 KiB, open loop at 20000/s, async flush", measure: driven(load.Produce, openLoop(), 0),
+		},
+		{
+			name: "one in flight, 1 KiB, async flush", measure: driven(load.Produce, single(1024, 1, 1), 0),
+			budgets: []budget{cheaper(4), below(p50, 2.5), below(p999, 4)},
+		},
+		{
+			name: "one in flight, 1 KiB, sync flush", sync: true, measure: driven(load.Produce, single(1024, 1, 1), 0),
+			budgets: []budget{below(p50, 6), below(p99, 4)},
+		},
+		{
+			name: "single sends, 1 KiB, 16 connections x 64 in flight, sync flush", sync: true, measure: driven(load.Produce, single(1024, 16, 64), 0),
+			budgets: []budget{faster(6), cheaper(8), below(p99, 4), atMost(refused, 0)},
+		},
+		{
+			name:    "batches of 32 x 128 B, 4 connections x 8 in flight, async flush",
+			measure: driven(load.Produce, load.Config{Size: 128, Conns: 4, Inflight: 8, Batch: 32}, 0),
+			budgets: []budget{faster(3), cheaper(4)},
+		},
+		{
+			name:    "catch-up pull, 4 connections, 32 per request, 1 KiB",
+			measure: driven(load.Consume, load.Config{Size: 1024, Conns: 4, Batch: 32, Loop: true}, 500_000),
+			budgets: []budget{faster(3), cheaper(4)},
+		},
+		{
+			name:    "catch-up pull, 4 connections, 32 per request, 128 B",
+			measure: driven(load.Consume, load.Config{Size: 128, Conns: 4, Batch: 32, Loop: true}, 1_000_000),
+			budgets: []budget{faster(3), cheaper(4)},
+		},
+		{
+			name:    "tailing consumer, send to long-poll delivery, 128 B, open loop at 1000/s",
+			measure: driven(load.Latency, load.Config{Size: 128, Conns: 4, Rate: 1000}, 0),
+			budgets: []budget{below(deliveryP50, 2), below(deliveryP99, 4)},
+		},
+	}
+	return append(rows, stateRows()...)
+}
+
+// stateRows are those about what a server has: old data, queues, a backlog,
+// clients that do nothing.
+func stateRows() []row {
 	return []row{
 		{
-			name: "single sends, 1 KiB, 4 connections x 32 in flight, async flush", load: single(1024, 4, 32), drive: load.Produce,
-			budget: budget{throughput: 6, cpu: 1.0 / 8, p99: 1.0 / 4, peakRSSAnonMiB: 96},
+			name: "cold reads beside single sends, 1 KiB, open loop at 20000/s, async flush", measure: coldReads,
+			budgets: []budget{atMost(p99Ratio, 2)},
 		},
 		{
-			name: "single sends, 128 B, 1 connection x 128 in flight, async flush", load: single(128, 1, 128), drive: load.Produce,
-			budget: budget{throughput: 6, cpu: 1.0 / 8, p99: 1.0 / 4},
+			name: "random queues, 1000 of them, 1 KiB, 4 connections x 32 in flight, async flush", measure: manyQueues(func(options) int { return 1000 }),
+			budgets: []budget{atLeast(throughputRatio, 0.75)},
 		},
 		{
-			name: "one in flight, 1 KiB, async flush", load: single(1024, 1, 1), drive: load.Produce,
-			budget: budget{cpu: 1.0 / 4, p50: 1 / 2.5, p999: 1.0 / 4},
+			name: "random queues, 100000 of them, 1 KiB, 4 connections x 32 in flight, async flush", measure: manyQueues(func(o options) int { return o.queues }),
+			budgets: []budget{atLeast(throughputRatio, 0.75)},
 		},
 		{
-			name: "one in flight, 1 KiB, sync flush", sync: true, load: single(1024, 1, 1), drive: load.Produce,
-			budget: budget{p50: 1.0 / 6, p99: 1.0 / 4},
+			name: "idle, and start with an empty store", measure: idle,
+			budgets: []budget{atMost(idleAlone, 0.5), atMost(idleClients, 0.5), atMost(startEmpty, 100)},
 		},
 		{
-			name: "single sends, 1 KiB, 16 connections x 64 in flight, sync flush", sync: true, load: single(1024, 16, 64), drive: load.Produce,
-			budget: budget{throughput: 6, cpu: 1.0 / 8, p99: 1.0 / 4, noneRefused: true},
+			name: "backlog of small messages, then single sends, 1 KiB, 4 connections x 32 in flight, async flush", large: true, measure: backlog,
+			budgets: []budget{atLeast(throughputRatio, 0.95)},
 		},
 		{
-			name: "batches of 32 x 128 B, 4 connections x 8 in flight, async flush",
-			load: load.Config{Size: 128, Conns: 4, Inflight: 8, Batch: 32}, drive: load.Produce,
-			budget: budget{throughput: 3, cpu: 1.0 / 4},
-		},
-		{
-			name: "catch-up pull, 4 connections, 32 per request, 1 KiB",
-			load: load.Config{Size: 1024, Conns: 4, Batch: 32, Loop: true}, drive: load.Consume, fill: 500_000,
-			budget: budget{throughput: 3, cpu: 1.0 / 4},
-		},
-		{
-			name: "catch-up pull, 4 connections, 32 per request, 128 B",
-			load: load.Config{Size: 128, Conns: 4, Batch: 32, Loop: true}, drive: load.Consume, fill: 1_000_000,
-			budget: budget{throughput: 3, cpu: 1.0 / 4},
-		},
-		{
-			name: "tailing consumer, send to long-poll delivery, 128 B, open loop at 1000/s",
-			load: load.Config{Size: 128, Conns: 4, Rate: 1000}, drive: load.Latency,
-			budget: budget{deliveryP50: 1.0 / 2, deliveryP99: 1.0 / 4},
+			name: "start with a large store", large: true, measure: largeStart,
+			budgets: []budget{atMost(startClean, 500), atMost(startKilled, 2000)},
 		},
 	}
 }
 
-func chooseRows(part string) []row {
+// chooseRows are the rows that have one of the parts in their names; parts are
+// separated by commas, none means all.
+func chooseRows(parts string, large bool) []row {
 	var rows []row
 	for _, r := range allRows() {
-		if strings.Contains(r.name, part) {
-			rows = append(rows, r)
+		if r.large && !large {
+			continue
+		}
+		for part := range strings.SplitSeq(parts, ",") {
+			if strings.Contains(r.name, strings.TrimSpace(part)) {
+				rows = append(rows, r)
+				break
+			}
 		}
 	}
 	return rows
-}
-
-// queues is how many queues the topic of a run has: enough for every connection
-// to have its own.
-const queues = 8
-
-// run prepares the topic and drives the load.
-func (r row) run(ctx context.Context, o options, s *running, warmup time.Duration) (measured, error) {
-	c, err := admin.New(admin.WithNameservers(s.namesrv), admin.WithTimeout(10*time.Second))
-	if err != nil {
-		return measured{}, err
-	}
-	defer c.Close()
-	cfg := r.load
-	cfg.Topic, cfg.PID, cfg.Warmup, cfg.Duration = "aerobee_bench", s.pid, warmup, o.duration
-	where := load.Where{Admin: c, Topic: cfg.Topic, Create: queues}
-	if cfg.Queues, err = where.Resolve(ctx, true); err != nil {
-		return measured{}, err
-	}
-	if r.fill > 0 {
-		fill := load.Config{Topic: cfg.Topic, Queues: cfg.Queues, Size: cfg.Size, Conns: 2, Inflight: 4, Batch: 32, Count: r.fill}
-		if _, err := load.Produce(ctx, fill); err != nil {
-			return measured{}, err
-		}
-		where.Create = 0
-		if cfg.Queues, err = where.Resolve(ctx, false); err != nil {
-			return measured{}, err
-		}
-	}
-	return r.drive(ctx, cfg)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -21,15 +22,25 @@ import (
 type server interface {
 	name() string
 	warmup(o options) time.Duration
-	// start runs it on an empty store and waits until it answers.
+	// start runs it on what is in store and waits until it answers.
 	start(ctx context.Context, store string, sync bool) (*running, error)
 }
 
 // running is a server that answers.
 type running struct {
 	namesrv   string
-	pid       int // of the broker
+	pid       int           // of the broker
+	ready     time.Duration // from launching the broker until it was there for clients
 	processes []*process
+}
+
+// kill ends the broker without a chance to tidy up, then the rest.
+func (r *running) kill() error {
+	broker := r.processes[len(r.processes)-1]
+	r.processes = r.processes[:len(r.processes)-1]
+	err := broker.cmd.Process.Kill()
+	<-broker.ended
+	return errors.Join(err, broker.group.Wait(), r.stop())
 }
 
 // stop ends the processes, the broker first.
@@ -101,14 +112,15 @@ func (p *process) tail() string {
 	return string(b[max(0, len(b)-2000):])
 }
 
-// startTimeout is how long a server may take to answer.
-const startTimeout = 90 * time.Second
+// startTimeout is how long a server may take to answer: with a large store,
+// minutes.
+const startTimeout = 5 * time.Minute
 
 // await calls ready until it says so.
 func await(ctx context.Context, p *process, ready func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(2 * time.Millisecond) // the start is measured
 	defer tick.Stop()
 	for !ready() {
 		select {
@@ -140,6 +152,7 @@ func (a aerobee) start(ctx context.Context, store string, sync bool) (*running, 
 	if err != nil {
 		return nil, err
 	}
+	begun := time.Now()
 	p, err := launch(ctx, filepath.Join(filepath.Dir(store), "aerobee.log"), a.bin, "server", "--data", store, "--flush", flush,
 		"--namesrv-port", "0", "--broker-port", fmt.Sprint(broker), "--console-port", "0", "--proxy-port", "0")
 	if err != nil {
@@ -147,9 +160,12 @@ func (a aerobee) start(ctx context.Context, store string, sync bool) (*running, 
 	}
 	r := &running{pid: p.cmd.Process.Pid, processes: []*process{p}}
 	err = await(ctx, p, func() bool {
-		r.namesrv = readyAddress(p.log, "namesrv")
-		return r.namesrv != ""
+		if r.namesrv == "" {
+			r.namesrv = readyAddress(p.log, "namesrv")
+		}
+		return r.namesrv != "" && registered(ctx, r.namesrv)
 	})
+	r.ready = time.Since(begun)
 	if err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
@@ -178,16 +194,13 @@ func readyAddress(log, role string) string {
 }
 
 // freePorts finds a port with a free one two below and one above, which brokers
-// use as well.
+// use as well. It looks below the range from which the system takes ports for
+// outgoing connections, one of which could have it before the broker.
 func freePorts() (int, error) {
+	const from, to = 20_000, 32_000
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		if port > 1026 && port < 65534 && free(port-2) && free(port+1) {
+		port := from + rand.IntN(to-from)
+		if free(port-2) && free(port) && free(port+1) {
 			return port, nil
 		}
 	}

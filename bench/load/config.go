@@ -15,7 +15,8 @@ const (
 	maxInflight = 2048
 	maxSize     = 4 << 20
 	maxBatch    = 1024
-	maxQueue    = 99999 // five digits are stamped
+	maxQueue    = 99999   // five digits are stamped
+	maxQueues   = 999_999 // and six of a request's number
 )
 
 // Queue is one queue of the topic under load and where it lives.
@@ -23,7 +24,8 @@ type Queue struct {
 	Addr   string // host:port of the broker
 	Broker string // broker name, sent along
 	ID     int32
-	Start  int64 // offset at which a consumer begins
+	Start  int64  // offset at which a consumer begins
+	Topic  string // empty: that of the configuration
 }
 
 // Config says what to send where. The zero value of a field means its default.
@@ -81,6 +83,7 @@ func (c Config) Validate() error {
 	check(c.Batch >= 1 && c.Batch <= maxBatch, "batch is %d, must be 1 to %d", c.Batch, maxBatch)
 	check(c.Rate >= 0, "rate is %g, must not be negative", c.Rate)
 	check(c.Duration >= 0 && c.Warmup >= 0 && c.Count >= 0, "duration, warmup and count must not be negative")
+	check(len(c.Queues) <= maxQueues, "topic %s has %d queues, more than %d", c.Topic, len(c.Queues), maxQueues)
 	for _, q := range c.Queues {
 		check(q.ID >= 0 && q.ID <= maxQueue, "queue %d of broker %s: must be 0 to %d", q.ID, q.Broker, maxQueue)
 	}
@@ -88,6 +91,27 @@ func (c Config) Validate() error {
 		return nil
 	}
 	return errors.New(strings.Join(problems, "; "))
+}
+
+// framesOf builds what is sent to each of the queues, which are of one broker:
+// the same frame for neighbours of the same topic.
+func (c Config) framesOf(queues []Queue, build func(c Config, broker string) (*frame, error)) ([]*frame, error) {
+	frames := make([]*frame, len(queues))
+	for i, q := range queues {
+		if i > 0 && q.Topic == queues[i-1].Topic {
+			frames[i] = frames[i-1]
+			continue
+		}
+		of := c
+		if q.Topic != "" {
+			of.Topic = q.Topic
+		}
+		var err error
+		if frames[i], err = build(of, q.Broker); err != nil {
+			return nil, err
+		}
+	}
+	return frames, nil
 }
 
 // brokers groups the queues by address in the order of their first queue.

@@ -56,8 +56,8 @@ type puller struct {
 	cfg    Config
 	conn   net.Conn
 	in     *reader
+	resp   response
 	out    []byte
-	tpl    *frame
 	queues []pullQueue
 	ready  []int // queues without a request, as a stack
 	busy   int
@@ -71,6 +71,7 @@ type puller struct {
 
 type pullQueue struct {
 	id     int32
+	tpl    *frame
 	offset int64
 	sentAt int64
 }
@@ -92,7 +93,9 @@ func newPullers(ctx context.Context, c Config, tail bool) ([]*puller, error) {
 }
 
 func newPuller(ctx context.Context, c Config, addr string, queues []Queue, tail bool) (*puller, error) {
-	tpl, err := pullFrame(c, queues[0].Broker, tail, pullHold)
+	frames, err := c.framesOf(queues, func(c Config, broker string) (*frame, error) {
+		return pullFrame(c, broker, tail, pullHold)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -100,9 +103,9 @@ func newPuller(ctx context.Context, c Config, addr string, queues []Queue, tail 
 	if err != nil {
 		return nil, err
 	}
-	p := &puller{cfg: c, conn: conn, in: newReader(conn, 1<<20), tpl: tpl, tail: tail, rec: newRecorder()}
+	p := &puller{cfg: c, conn: conn, in: newReader(conn, 1<<20), tail: tail, rec: newRecorder()}
 	for i, q := range queues {
-		p.queues = append(p.queues, pullQueue{id: q.ID, offset: q.Start})
+		p.queues = append(p.queues, pullQueue{id: q.ID, tpl: frames[i], offset: q.Start})
 		p.ready = append(p.ready, i)
 	}
 	return p, nil
@@ -130,10 +133,11 @@ func (p *puller) loop(ctx context.Context) error {
 			slot := p.ready[len(p.ready)-1]
 			p.ready = p.ready[:len(p.ready)-1]
 			p.busy++
-			p.queues[slot].sentAt = now
+			q := &p.queues[slot]
+			q.sentAt = now
 			var at int
-			p.out, at = p.tpl.appendTo(p.out, slot, p.queues[slot].id)
-			p.tpl.stampPull(p.out[at:], p.queues[slot].offset)
+			p.out, at = q.tpl.appendTo(p.out, slot, q.id)
+			q.tpl.stampPull(p.out[at:], q.offset)
 		}
 		if p.busy == 0 {
 			return nil
@@ -159,11 +163,10 @@ func (p *puller) collect(ctx context.Context) error {
 		return fmt.Errorf("broker %s: %w", p.conn.RemoteAddr(), err)
 	}
 	now := p.win.now()
-	var resp response
 	for {
-		ok, err := p.in.next(&resp)
+		ok, err := p.in.next(&p.resp)
 		if err == nil && ok {
-			err = p.take(&resp, now)
+			err = p.take(&p.resp, now)
 		}
 		if err != nil {
 			return fmt.Errorf("broker %s: %w", p.conn.RemoteAddr(), err)

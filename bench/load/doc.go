@@ -18,5 +18,5 @@
 //
 // Each connection belongs to one goroutine (two when it keeps a rate), which
 // owns its histogram; results are merged when all have ended. Start reading at
-// Produce, Consume and Latency.
+// Produce, Consume, Latency and Idle.
 package load

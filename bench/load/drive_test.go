@@ -2,6 +2,8 @@ package load
 
 import (
 	"context"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -165,4 +167,42 @@ func TestEnsureMakesWhatIsMissing(t *testing.T) {
 	queues, err = one.Resolve(t.Context(), true)
 	require.NoError(t, err)
 	require.Len(t, queues, 8)
+}
+
+func TestTopicsSideBySide(t *testing.T) {
+	_, w := target(t)
+	first, err := w.Resolve(t.Context(), false)
+	require.NoError(t, err)
+	w.Topic = "U"
+	second, err := w.Resolve(t.Context(), false)
+	require.NoError(t, err)
+	both := Config{Topic: "T", Queues: append(first, second...), Conns: 2, Size: 20, Count: 1600}
+	r, err := Produce(t.Context(), both)
+	require.NoError(t, err)
+	require.EqualValues(t, 1600, r.Messages)
+	r, err = Consume(t.Context(), both)
+	require.NoError(t, err)
+	require.EqualValues(t, 1600, r.Messages)
+	r, err = Consume(t.Context(), Config{Topic: "U", Queues: second, Conns: 2})
+	require.NoError(t, err)
+	require.InDelta(t, 800, r.Messages, 16, "half of them")
+	require.NotNil(t, r.Generator)
+}
+
+func TestIdleConsumers(t *testing.T) {
+	_, w := target(t)
+	queues, err := w.Resolve(t.Context(), true)
+	require.NoError(t, err)
+	c := Config{Topic: "T", Queues: queues, Conns: 8, PID: os.Getpid(), Warmup: time.Millisecond, Duration: 20 * time.Millisecond}
+	cost, err := Idle(t.Context(), c)
+	if runtime.GOOS == "linux" {
+		require.NoError(t, err)
+		require.Equal(t, os.Getpid(), cost.PID)
+		require.Positive(t, cost.RSSAnonMiB)
+	}
+	c.Conns = 9
+	_, err = Idle(t.Context(), c)
+	require.ErrorContains(t, err, "8 queues, fewer than the 9 connections")
+	_, err = Watch(t.Context(), 1<<30, time.Millisecond)
+	require.Error(t, err)
 }

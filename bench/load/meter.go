@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/aerobee/aerobee/internal/run"
@@ -23,6 +24,7 @@ type meter struct {
 	group   *run.Group // the workers
 	clock   *run.Group
 	process *processWatch
+	self    *processWatch // what the generator itself costs
 	release func() bool
 }
 
@@ -30,7 +32,7 @@ type meter struct {
 // still waited for, and the result covers what was measured.
 func startMeter(ctx context.Context, c Config, win *window) *meter {
 	own := context.WithoutCancel(ctx)
-	m := &meter{cfg: c, win: win, group: run.NewGroup(own), clock: run.NewGroup(own), process: newProcessWatch(c.PID)}
+	m := &meter{cfg: c, win: win, group: run.NewGroup(own), clock: run.NewGroup(own), process: newProcessWatch(c.PID), self: newProcessWatch(os.Getpid())}
 	m.release = context.AfterFunc(ctx, func() { m.win.over.Store(true) })
 	m.clock.Go("clock", m.keepTime)
 	return m
@@ -51,6 +53,7 @@ func (m *meter) keepTime(ctx context.Context) error {
 	for {
 		now := m.win.now()
 		m.process.sample(m.win.counts(now))
+		m.self.sample(m.win.counts(now))
 		ended := m.win.over.Load() || (m.win.until > 0 && now >= m.win.until)
 		switch {
 		case ended && stuckAt == 0:
@@ -87,5 +90,6 @@ func (m *meter) wait() error {
 		return fmt.Errorf("load: %w", err)
 	}
 	m.process.sample(m.win.until == 0)
+	m.self.sample(m.win.until == 0)
 	return nil
 }

@@ -45,6 +45,18 @@ func (p *processWatch) sample(counts bool) {
 	}
 }
 
+// cost is what was seen between the first and the last reading, nil if nothing.
+func (p *processWatch) cost(messages int64) *ProcessCost {
+	if !p.started {
+		return nil
+	}
+	cpu := (p.end - p.begin).Seconds()
+	return &ProcessCost{
+		PID: p.pid, CPUSeconds: cpu, MicrosPerMessage: cpu * 1e6 / float64(max(messages, 1)),
+		RSSAnonMiB: float64(p.rss) / (1 << 20), PeakRSSAnonMiB: float64(p.peak) / (1 << 20),
+	}
+}
+
 // processCPU is the user and system time of a process and its threads.
 func processCPU(pid int) (time.Duration, error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")

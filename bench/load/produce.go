@@ -57,8 +57,9 @@ type sender struct {
 	index  int
 	conn   net.Conn
 	in     *reader
+	resp   response
 	out    []byte
-	tpl    *frame
+	frames []*frame // by queue
 	queues []Queue
 	turn   uint64
 	seq    uint64
@@ -70,7 +71,7 @@ type sender struct {
 
 func newSender(ctx context.Context, c Config, index int) (*sender, error) {
 	addr, queues := c.sendPart(index)
-	tpl, err := sendFrame(c, queues[0].Broker)
+	frames, err := c.framesOf(queues, sendFrame)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func newSender(ctx context.Context, c Config, index int) (*sender, error) {
 		return nil, err
 	}
 	s := &sender{
-		cfg: c, index: index, conn: conn, in: newReader(conn, readBuffer), tpl: tpl, queues: queues,
+		cfg: c, index: index, conn: conn, in: newReader(conn, readBuffer), frames: frames, queues: queues,
 		turn: uint64(index) * 0x9E3779B97F4A7C15, seq: uint64(time.Now().UnixNano())<<12 + uint64(index)<<52,
 		due: make([]atomic.Int64, c.Inflight), rec: newRecorder(),
 	}
@@ -141,22 +142,26 @@ func (s *sender) loop(ctx context.Context) error {
 // stamp appends the request for a slot that was due at the given time.
 func (s *sender) stamp(slot int, due int64) {
 	s.due[slot].Store(due)
+	n := s.nextQueue()
+	tpl := s.frames[n]
+	tpl.bear(s.win.millis(due))
 	var at int
-	s.out, at = s.tpl.appendTo(s.out, slot, s.nextQueue())
-	s.tpl.stampSend(s.out[at:], s.win.millis(due), s.seq, due)
+	s.out, at = tpl.appendTo(s.out, slot, s.queues[n].ID)
+	tpl.stampSend(s.out[at:], s.seq, due)
 	s.seq += uint64(s.cfg.Batch)
 }
 
-// nextQueue goes round the broker's queues, or hops about (splitmix64).
-func (s *sender) nextQueue() int32 {
+// nextQueue goes round the broker's queues, or hops about (splitmix64). It
+// gives an index into queues.
+func (s *sender) nextQueue() uint64 {
 	if !s.cfg.Random {
 		s.turn++
-		return s.queues[s.turn%uint64(len(s.queues))].ID
+		return s.turn % uint64(len(s.queues))
 	}
 	s.turn += 0x9E3779B97F4A7C15
 	z := (s.turn ^ s.turn>>30) * 0xBF58476D1CE4E5B9
 	z = (z ^ z>>27) * 0x94D049BB133111EB
-	return s.queues[(z^z>>31)%uint64(len(s.queues))].ID
+	return (z ^ z>>31) % uint64(len(s.queues))
 }
 
 func (s *sender) flush() error {
@@ -178,20 +183,19 @@ func (s *sender) collect(ctx context.Context, release func(slot int)) error {
 		return fmt.Errorf("broker %s: %w", s.conn.RemoteAddr(), err)
 	}
 	now := s.win.now()
-	var resp response
 	for {
-		ok, err := s.in.next(&resp)
+		ok, err := s.in.next(&s.resp)
 		if err != nil {
 			return fmt.Errorf("broker %s: %w", s.conn.RemoteAddr(), err)
 		}
 		if !ok {
 			return nil
 		}
-		if resp.slot < 0 || resp.slot >= len(s.due) {
-			return fmt.Errorf("broker %s: %w: answers request %d, which was never sent", s.conn.RemoteAddr(), errResponse, resp.slot)
+		if s.resp.slot < 0 || s.resp.slot >= len(s.due) {
+			return fmt.Errorf("broker %s: %w: answers request %d, which was never sent", s.conn.RemoteAddr(), errResponse, s.resp.slot)
 		}
-		s.count(&resp, now)
-		release(resp.slot)
+		s.count(&s.resp, now)
+		release(s.resp.slot)
 	}
 }
 

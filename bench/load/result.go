@@ -27,6 +27,7 @@ type Result struct {
 	Delivery  *Latencies   `json:"deliveryMillis,omitempty"` // of Latency: due to received
 	Errors    []CodeCount  `json:"errors"`
 	Process   *ProcessCost `json:"process,omitempty"`
+	Generator *ProcessCost `json:"generator,omitempty"` // this process
 }
 
 // Latencies are percentiles in milliseconds.
@@ -47,7 +48,7 @@ type CodeCount struct {
 	Count int64  `json:"count"`
 }
 
-// ProcessCost is what the watched server process spent in the counted time.
+// ProcessCost is what a process spent in the counted time.
 type ProcessCost struct {
 	PID              int     `json:"pid"`
 	CPUSeconds       float64 `json:"cpuSeconds"`
@@ -57,6 +58,7 @@ type ProcessCost struct {
 }
 
 func latencies(r *recorder) Latencies {
+	r.settle()
 	at := func(q float64) float64 { return float64(r.latency.ValueAtQuantile(q)) / 1e6 }
 	return Latencies{
 		Mean: r.latency.Mean() / 1e6, P50: at(50), P90: at(90), P99: at(99),
@@ -76,13 +78,7 @@ func (m *meter) result(kind string, total *recorder) Result {
 		r.Errors = append(r.Errors, CodeCount{Code: code, Name: protocol.ResponseCode(code).String(), Count: n})
 	}
 	slices.SortFunc(r.Errors, func(a, b CodeCount) int { return int(a.Code - b.Code) })
-	if p := m.process; p.started {
-		cpu := (p.end - p.begin).Seconds()
-		r.Process = &ProcessCost{
-			PID: p.pid, CPUSeconds: cpu, MicrosPerMessage: cpu * 1e6 / float64(max(total.messages, 1)),
-			RSSAnonMiB: float64(p.rss) / (1 << 20), PeakRSSAnonMiB: float64(p.peak) / (1 << 20),
-		}
-	}
+	r.Process, r.Generator = m.process.cost(total.messages), m.self.cost(total.messages)
 	return r
 }
 
@@ -103,6 +99,9 @@ func (r Result) WriteText(w io.Writer) error {
 	}
 	if p := r.Process; p != nil {
 		fmt.Fprintf(&b, "  server %d: %.2f us CPU per message, %.1f s in all; RssAnon %.1f MiB, peak %.1f MiB\n", p.PID, p.MicrosPerMessage, p.CPUSeconds, p.RSSAnonMiB, p.PeakRSSAnonMiB)
+	}
+	if g := r.Generator; g != nil {
+		fmt.Fprintf(&b, "  this load generator: %.2f us CPU per message\n", g.MicrosPerMessage)
 	}
 	for _, e := range r.Errors {
 		fmt.Fprintf(&b, "  %d answers with code %d %s\n", e.Count, e.Code, e.Name)

@@ -20,6 +20,10 @@ type response struct {
 	code   int32
 	header []byte
 	body   []byte
+	// Where the last JSON header had its members: answers are alike, so that the
+	// next one has them there too, mostly. Code comes first; the others are
+	// counted from the end, behind the fields of varying length.
+	codeAt, flagFromEnd, opaqueFromEnd int
 }
 
 // reader splits a connection's bytes into responses.
@@ -85,10 +89,14 @@ func (resp *response) parse(codec byte, head, body []byte) (isResponse bool, err
 			flag = int64(int32(binary.BigEndian.Uint32(head[9:])))
 		}
 	} else {
+		n := len(head)
+		resp.codeAt = find(head, `"code":`, resp.codeAt)
+		resp.flagFromEnd = n - find(head, `"flag":`, n-resp.flagFromEnd)
+		resp.opaqueFromEnd = n - find(head, `"opaque":`, n-resp.opaqueFromEnd)
 		var ok1, ok2, ok3 bool
-		code, ok1 = jsonInt(head, `"code":`)
-		opaque, ok2 = jsonInt(head, `"opaque":`)
-		flag, ok3 = jsonInt(head, `"flag":`)
+		code, ok1 = digits(head[min(resp.codeAt+len(`"code":`), n):])
+		flag, ok2 = digits(head[min(n-resp.flagFromEnd+len(`"flag":`), n):])
+		opaque, ok3 = digits(head[min(n-resp.opaqueFromEnd+len(`"opaque":`), n):])
 		ok = ok1 && ok2 && ok3
 	}
 	if !ok {
@@ -98,14 +106,17 @@ func (resp *response) parse(codec byte, head, body []byte) (isResponse bool, err
 	return flag&1 != 0, nil
 }
 
-// jsonInt finds a number by its key. A key of that name inside a string would
-// have its quotes escaped, so the first hit is the member itself.
-func jsonInt(head []byte, key string) (int64, bool) {
-	i := bytes.Index(head, []byte(key))
-	if i < 0 {
-		return 0, false
+// find gives the place of a member of a JSON header, the header's length if it
+// has none. It looks at a place that is likely first. A key of that name inside
+// a string would have its quotes escaped, so a hit is the member itself.
+func find(head []byte, key string, likely int) int {
+	if likely >= 0 && likely+len(key) <= len(head) && string(head[likely:likely+len(key)]) == key {
+		return likely
 	}
-	return digits(head[i+len(key):])
+	if i := bytes.Index(head, []byte(key)); i >= 0 {
+		return i
+	}
+	return len(head)
 }
 
 // nextOffset finds where a pull goes on. Extra fields are strings in the JSON

@@ -135,3 +135,10 @@ func BenchmarkScan(b *testing.B) {
 		_, _ = in.next(&resp)
 	}
 }
+
+func BenchmarkRecord(b *testing.B) {
+	r := newRecorder()
+	for i := range b.N {
+		r.record(int64(1_000_000 + i%1000*1000))
+	}
+}

@@ -44,7 +44,7 @@ func (w Where) Resolve(ctx context.Context, atEnd bool) ([]Queue, error) {
 			if atEnd {
 				start = q.Max
 			}
-			queues = append(queues, Queue{Addr: addr, Broker: q.Broker, ID: q.ID, Start: start})
+			queues = append(queues, Queue{Addr: addr, Broker: q.Broker, ID: q.ID, Start: start, Topic: w.Topic})
 		}
 	}
 	return queues, nil

@@ -21,6 +21,7 @@ const (
 	markOffset = 199999999999995
 	markUniq   = "ZYXWVUTSRQPONMLK" // 16 characters, becomes 16 hex digits
 	opaqueBase = 1000000000         // ten digits for every slot
+	slotDigits = 6                  // those of them that differ from slot to slot
 )
 
 // uniqPrefix is the constant half of every UNIQ_KEY.
@@ -33,6 +34,7 @@ type frame struct {
 	queue  int
 	born   int   // -1 if the request has no birth time
 	offset int   // -1 if the request has no queue offset
+	millis int64 // the birth time that bytes has
 	uniq   []int // one place per message
 	bodies []int // where each message's body starts
 }
@@ -148,6 +150,7 @@ func newFrame(code protocol.RequestCode, ext remoting.Fields, body []byte) (*fra
 			return nil, fmt.Errorf("request %v: %d places for digits like %d; a name in it looks like one", code, len(at), mark.value)
 		}
 	}
+	putDecimal(b[f.opaque:f.opaque+10], opaqueBase)
 	return f, nil
 }
 
@@ -169,15 +172,22 @@ func places(b []byte, text string) []int {
 func (f *frame) appendTo(dst []byte, slot int, queue int32) (out []byte, at int) {
 	at = len(dst)
 	dst = append(dst, f.bytes...)
-	putDecimal(dst[at+f.opaque:at+f.opaque+10], int64(opaqueBase+slot))
+	putDecimal(dst[at+f.opaque+10-slotDigits:at+f.opaque+10], int64(slot))
 	putDecimal(dst[at+f.queue:at+f.queue+5], int64(queue))
 	return dst, at
 }
 
-// stampSend fills in birth time, ids and, in the first bytes of each body that
-// has room, the nanosecond at which the message was due.
-func (f *frame) stampSend(b []byte, bornMillis int64, seq uint64, due int64) {
-	putDecimal(b[f.born:f.born+13], bornMillis)
+// bear sets the birth time of the copies that follow. It is the same for many.
+func (f *frame) bear(millis int64) {
+	if millis != f.millis {
+		f.millis = millis
+		putDecimal(f.bytes[f.born:f.born+13], millis)
+	}
+}
+
+// stampSend fills in ids and, in the first bytes of each body that has room, the
+// nanosecond at which the message was due.
+func (f *frame) stampSend(b []byte, seq uint64, due int64) {
 	for i, at := range f.uniq {
 		putHex(b[at:at+16], seq+uint64(i))
 	}

@@ -24,8 +24,9 @@ func TestSingleSendFrame(t *testing.T) {
 	f, err := sendFrame(c, "broker-a")
 	require.NoError(t, err)
 	out := []byte("earlier")
+	f.bear(1700000000000)
 	out, at := f.appendTo(out, 31, 7)
-	f.stampSend(out[at:], 1700000000000, 0xABC, 42)
+	f.stampSend(out[at:], 0xABC, 42)
 
 	cmd := decode(t, out[at:])
 	require.Equal(t, protocol.ReqSendMessageV2, protocol.RequestCode(cmd.Code))
@@ -49,7 +50,7 @@ func TestBatchSendFrame(t *testing.T) {
 	f, err := sendFrame(c, "broker-a")
 	require.NoError(t, err)
 	out, at := f.appendTo(nil, 0, 99999)
-	f.stampSend(out[at:], 1, 5, 42)
+	f.stampSend(out[at:], 5, 42)
 
 	cmd := decode(t, out)
 	require.Equal(t, protocol.ReqSendBatchMessage, protocol.RequestCode(cmd.Code))
@@ -73,7 +74,7 @@ func TestTinyBodiesAreLeftAlone(t *testing.T) {
 	f, err := sendFrame(Config{Topic: "T", Group: "g", Size: 3, Batch: 1}, "b")
 	require.NoError(t, err)
 	out, at := f.appendTo(nil, 0, 0)
-	f.stampSend(out[at:], 1, 5, 42)
+	f.stampSend(out[at:], 5, 42)
 	require.Equal(t, "xxx", string(decode(t, out).Body))
 }
 
@@ -104,7 +105,7 @@ func TestStampingAllocatesNothing(t *testing.T) {
 	out := make([]byte, 0, 4096)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		b, at := f.appendTo(out, 1, 2)
-		f.stampSend(b[at:], 1700000000000, 3, 4)
+		f.stampSend(b[at:], 3, 4)
 	}))
 }
 
@@ -114,7 +115,8 @@ func BenchmarkStamp(b *testing.B) {
 	out := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for i := range b.N {
+		f.bear(1700000000000)
 		buf, at := f.appendTo(out, 1, 2)
-		f.stampSend(buf[at:], 1700000000000, uint64(i), 4)
+		f.stampSend(buf[at:], uint64(i), 4)
 	}
 }

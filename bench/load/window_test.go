@@ -82,6 +82,7 @@ func TestResultText(t *testing.T) {
 		Kind: "produce", Messages: 1000, Seconds: 2, PerSecond: 500, MiBPerSec: 1.5, Conns: 4, Inflight: 32, Size: 128, Batch: 32, Rate: 10,
 		Latency: Latencies{Mean: 1, P50: 2, P90: 3, P99: 4, P999: 5, P9999: 6, Max: 7}, Delivery: &Latencies{P50: 9},
 		Errors: []CodeCount{{2, "SYSTEM_BUSY", 7}}, Process: &ProcessCost{PID: 5, CPUSeconds: 1, MicrosPerMessage: 3, RSSAnonMiB: 10, PeakRSSAnonMiB: 20},
+		Generator: &ProcessCost{MicrosPerMessage: 1.5},
 	}
 	var b bytes.Buffer
 	require.NoError(t, r.WriteText(&b))
@@ -89,6 +90,7 @@ func TestResultText(t *testing.T) {
   request ms  mean 1.000  p50 2.000  p90 3.000  p99 4.000  p99.9 5.000  p99.99 6.000  max 7.000
   delivery ms mean 0.000  p50 9.000  p90 0.000  p99 0.000  p99.9 0.000  p99.99 0.000  max 0.000
   server 5: 3.00 us CPU per message, 1.0 s in all; RssAnon 10.0 MiB, peak 20.0 MiB
+  this load generator: 1.50 us CPU per message
   7 answers with code 2 SYSTEM_BUSY
 `, b.String())
 }

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func dataSync(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
+
+// forget drops a file's pages from the page cache, except those that somebody
+// has mapped.
+func forget(f *os.File) error {
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		return fmt.Errorf("%s: drop from the page cache: %w", f.Name(), err)
+	}
+	return nil
+}
+
+func freeSpace(dir string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, fmt.Errorf("%s: free space: %w", dir, err)
+	}
+	return int64(s.Bavail) * s.Bsize, nil
+}
+
+// deviceOf is the device of the file system that holds dir, as major:minor.
+func deviceOf(dir string) (string, bool) {
+	var s unix.Stat_t
+	if err := unix.Stat(dir, &s); err != nil {
+		return "", false
+	}
+	return fmt.Sprintf("%d:%d", unix.Major(s.Dev), unix.Minor(s.Dev)), true
+}
+
+type mapping struct{ bytes []byte }
+
+func anonymous(size int64) (mapping, error) {
+	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	return mapping{b}, err
+}
+
+func (m mapping) free() error { return unix.Munmap(m.bytes) }
