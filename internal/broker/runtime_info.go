@@ -94,6 +94,10 @@ func (b *Broker) storeInfo(t map[string]string) {
 	t["commitLogDirCapacity"] = fmt.Sprintf("Total : %s, Free : %s.", vfs.Bytes(s.Disk.Total()), vfs.Bytes(s.Disk.Free))
 	t["dispatchMaxBuffer"], t["dispatchBehindBytes"] = "0", "0" // queues are filled with the log
 	t["pageCacheLockTimeMills"] = "0"
+	t["aerobeeStoreState"] = "writable" // not a key of Java
+	if err := b.store.Writable(); err != nil {
+		t["aerobeeStoreState"] = err.Error()
+	}
 	t["earliestMessageTimeStamp"] = integer(b.store.EarliestStoreTime())
 	t["remainTransientStoreBufferNumbs"] = integer(math.MaxInt32) // as Java without a pool
 	t["remainHowManyDataToFlush"] = vfs.Bytes(s.LogMax - s.LogFlushed)

@@ -151,7 +151,6 @@ func (s *Store) Purge(topic string, ids []int32) ([]Purged, error) {
 			return nil, err
 		}
 	}
-	s.cfg.Logger.Info("topic purged", "topic", topic, "queues", len(done), "below", end)
 	return done, nil
 }
 
