@@ -78,6 +78,12 @@ func (f *serverFlags) settings(cmd *cobra.Command) (*config.Broker, error) {
 		{"bind", "brokerIP1", f.brokerIP()},
 		{"bind", "brokerIP2", f.brokerIP()},
 		{"", "namesrvAddr", ""},
+		// Aged files go at any hour, and room is counted in bytes: a tenth of a
+		// large disk is a lot of room.
+		{"", "aerobeeDeleteContinuously", "true"},
+		{"", "aerobeeDiskMinFreeBytes", strconv.Itoa(1 << 30)},
+		{"", "diskSpaceWarningLevelRatio", "100"},
+		{"", "diskSpaceCleanForciblyRatio", "100"},
 	}
 	for _, s := range byFlag {
 		if err := b.Override(s.key, s.value); err != nil {

@@ -153,6 +153,9 @@ func (b *Broker) openTables(ctx context.Context) error {
 	if err := b.restoreTopics(); err != nil {
 		return err
 	}
+	if err := b.store.SetReserve(ctx, b.reserveTimes); err != nil {
+		return err
+	}
 	return b.openTraffic(b.storeHost(ctx))
 }
 

@@ -54,7 +54,7 @@ func (b *Broker) progress(out *protocol.ConsumeStats, group, topic string, queue
 		consumed, _ := b.offsets.Query(group, topic, q)
 		pulled, _ := b.offsets.QueryPulled(group, topic, q)
 		w := protocol.OffsetWrapper{
-			BrokerOffset: max(b.store.MaxOffset(topic, q), 0), ConsumerOffset: max(consumed, 0),
+			BrokerOffset: max(b.store.MaxOffset(topic, q), 0), ConsumerOffset: max(consumed, b.store.FloorOffset(topic, q)),
 		}
 		w.PullOffset = max(w.ConsumerOffset, pulled)
 		if w.ConsumerOffset > 0 {

@@ -51,10 +51,11 @@ func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Con
 // retention translates the rules for deleting old messages.
 func retention(cfg *config.Broker) store.Retention {
 	return store.Retention{
-		Age: cfg.FileReservedTime, Hours: cfg.DeleteHours(),
-		MaxUsed:  float64(cfg.DiskMaxUsedSpaceRatio) / 100,
-		Clean:    float64(cfg.DiskSpaceCleanForcibly) / 100,
-		Refuse:   float64(cfg.DiskSpaceWarningRatio) / 100,
-		Forcibly: cfg.CleanFileForcibly, BatchSize: cfg.DeleteFileBatchMax,
+		Age: cfg.FileReservedTime, Hours: cfg.DeleteHours(), Always: cfg.DeleteContinuously,
+		MaxUsed: float64(cfg.DiskMaxUsedSpaceRatio) / 100,
+		Clean:   float64(cfg.DiskSpaceCleanForcibly) / 100,
+		Refuse:  float64(cfg.DiskSpaceWarningRatio) / 100,
+		MinFree: cfg.DiskMinFreeBytes, MaxBytes: cfg.StoreMaxBytes,
+		Forcibly: cfg.CleanFileForcibly, BatchSize: cfg.DeleteFileBatchMax, Pause: cfg.DeleteCommitLogInterval,
 	}
 }

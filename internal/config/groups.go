@@ -108,13 +108,16 @@ type Retention struct {
 	FileReservedTime           time.Duration `prop:"fileReservedTime" default:"72" unit:"h" min:"0" reload:"true" doc:"Age at which commit log files may be deleted."`
 	DeleteWhen                 string        `prop:"deleteWhen" default:"04" reload:"true" doc:"Hours of the day at which aged files are deleted, separated by ;."`
 	DiskMaxUsedSpaceRatio      int           `prop:"diskMaxUsedSpaceRatio" default:"75" unit:"percent" min:"10" max:"95" reload:"true" doc:"Use of the disk above which aged files are deleted at any hour."`
-	DiskSpaceWarningRatio      int           `prop:"diskSpaceWarningLevelRatio" default:"90" unit:"percent" min:"35" max:"99" reload:"true" doc:"Use of the disk above which messages are refused."`
-	DiskSpaceCleanForcibly     int           `prop:"diskSpaceCleanForciblyRatio" default:"85" unit:"percent" min:"30" max:"99" reload:"true" doc:"Use of the disk above which files are deleted whatever their age."`
+	DiskSpaceWarningRatio      int           `prop:"diskSpaceWarningLevelRatio" default:"90" unit:"percent" min:"35" max:"100" reload:"true" doc:"Use of the disk above which messages are refused; 100: never. They are taken again at diskSpaceCleanForciblyRatio. Apache's broker takes values above 90 for 90."`
+	DiskSpaceCleanForcibly     int           `prop:"diskSpaceCleanForciblyRatio" default:"85" unit:"percent" min:"30" max:"100" reload:"true" doc:"Use of the disk above which files are deleted whatever their age; 100: never. Apache's broker takes values above 85 for 85."`
 	CleanFileForcibly          bool          `prop:"cleanFileForciblyEnable" default:"true" reload:"true" doc:"Allow deletion before fileReservedTime when the disk fills."`
 	CleanResourceInterval      time.Duration `prop:"cleanResourceInterval" default:"10000" unit:"ms" min:"1" doc:"Time between looks at the disk."`
 	DeleteCommitLogInterval    time.Duration `prop:"deleteCommitLogFilesInterval" default:"100" unit:"ms" min:"0" reload:"true" doc:"Pause between deletions of two commit log files."`
 	DeleteConsumeQueueInterval time.Duration `prop:"deleteConsumeQueueFilesInterval" default:"100" unit:"ms" min:"0" reload:"true" doc:"Pause between deletions of two queue files."`
 	DeleteFileBatchMax         int           `prop:"deleteFileBatchMax" default:"10" min:"1" reload:"true" doc:"Most files deleted in one go."`
+	DeleteContinuously         bool          `prop:"aerobeeDeleteContinuously" default:"false" reload:"true" doc:"aerobee only: aged files are deleted at any hour, whatever deleteWhen says. aerobee server sets it."`
+	DiskMinFreeBytes           int64         `prop:"aerobeeDiskMinFreeBytes" default:"0" unit:"bytes" min:"0" reload:"true" doc:"aerobee only: free space of the disk below which messages are refused; below twice as much files are deleted whatever their age. 0: only the ratios count. aerobee server sets 1 GiB, and both ratios to 100."`
+	StoreMaxBytes              int64         `prop:"aerobeeStoreMaxBytes" default:"0" unit:"bytes" min:"0" reload:"true" doc:"aerobee only: size on disk of commit log, queues and index above which the oldest commit log files are deleted whatever their age. The newest file always stays. 0: no limit."`
 }
 
 // Reads says what one pull or query may bring.

@@ -63,6 +63,14 @@ func (s *Store) Checkpoint() error { return s.makeCheckpoint(s.tasks.Context()) 
 
 // makeCheckpoint is Checkpoint, and ends with ctx.
 func (s *Store) makeCheckpoint(ctx context.Context) error {
+	err := s.writeCheckpoint(ctx)
+	if err == nil {
+		s.roomAgain()
+	}
+	return err
+}
+
+func (s *Store) writeCheckpoint(ctx context.Context) error {
 	s.checkpointing.Lock()
 	defer s.checkpointing.Unlock()
 	if e := s.fenced.Load(); e != nil {
@@ -74,7 +82,7 @@ func (s *Store) makeCheckpoint(ctx context.Context) error {
 		return err
 	}
 	if err := s.queues.Flush(ctx, end); err != nil {
-		return err
+		return s.noRoom(s.cfg.path("consumequeue"), err)
 	}
 	if err := s.queues.Sync(); err != nil {
 		return err
@@ -96,7 +104,7 @@ func (s *Store) makeCheckpoint(ctx context.Context) error {
 		return nil
 	}
 	if _, err := s.checkpointF.WriteAt(c.append(nil), 0); err != nil {
-		return err
+		return s.noRoom(s.cfg.Dir, err)
 	}
 	if err := s.checkpointF.Sync(); err != nil {
 		return err

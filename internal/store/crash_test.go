@@ -256,7 +256,11 @@ func TestFullDiskRecovers(t *testing.T) {
 	r := s.Put(context.Background(), msg("T", 0, "lost"))
 	require.Equal(t, PutServiceNotAvailable, r.Status)
 	require.ErrorContains(t, r.Err, "no space left")
+	require.EqualError(t, s.Writable(), r.Err.Error())
+	require.Error(t, s.Checkpoint(), "the unit of the first message has no room either")
+	require.Error(t, s.Writable())
 	full = false
+	require.NoError(t, s.Checkpoint())
 	require.EqualValues(t, 1, put(t, s, msg("T", 0, "two")).QueueOffset)
 	require.Equal(t, []string{"one", "two"}, bodies(t, s, "T", 0))
 	closeStore(t, s)

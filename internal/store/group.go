@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/store/index"
@@ -100,7 +99,7 @@ func (s *Store) serve(n int) (more bool) {
 
 		if s.queues.Unwritten() > maxUnwritten {
 			if err := s.queues.Flush(s.tasks.Context(), s.log.Synced()); err != nil {
-				s.fence(err)
+				s.failed(s.noRoom(s.cfg.path("consumequeue"), err))
 			}
 		}
 		s.write(puts)
@@ -198,9 +197,9 @@ func (s *Store) flushBuffer(g *group) {
 // writeFailed decides what a failed write means: a full disk may get room
 // again, anything else is the end of this store's acknowledgements.
 func (s *Store) writeFailed(err error) error {
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	if cut := s.log.Truncate(s.log.End()); full && cut == nil { // nobody was told of what got there
-		return refuse(PutServiceNotAvailable, "service not available now: no space left on the file system of %s", s.cfg.commitLogDir())
+	err = s.noRoom(s.cfg.commitLogDir(), err)
+	if cut := s.log.Truncate(s.log.End()); isNoRoom(err) && cut == nil { // nobody was told of what got there
+		return err
 	}
 	s.fence(fmt.Errorf("write of the commit log: %w", err))
 	return s.writable()
@@ -284,6 +283,13 @@ func (s *Store) fence(err error) {
 	}
 }
 
+// failed fences the store after an error, unless all that is missing is room.
+func (s *Store) failed(err error) {
+	if !isNoRoom(err) {
+		s.fence(err)
+	}
+}
+
 // writable gives the reason why nothing can be written, or nil.
 func (s *Store) writable() error {
 	if e := s.fenced.Load(); e != nil {
@@ -293,6 +299,9 @@ func (s *Store) writable() error {
 		return e
 	}
 	if e := s.diskFull.Load(); e != nil {
+		return e
+	}
+	if e := s.noSpace.Load(); e != nil {
 		return e
 	}
 	return nil

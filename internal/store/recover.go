@@ -46,14 +46,20 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.openCheckpoint(); err != nil {
 		return err
 	}
+	if err := s.loadFloors(); err != nil {
+		return err
+	}
 	s.queues = cqueue.NewSet(cqueue.Config{
 		FS: s.cfg.FS, Dir: s.cfg.path("consumequeue"), FileSize: s.cfg.QueueFileSize,
-		LogMin: s.log.Min, OpenFiles: s.cfg.OpenFiles, Missing: s.missingUnits,
+		LogMin: s.log.Min, Floor: s.floorOf, OpenFiles: s.cfg.OpenFiles, Missing: s.missingUnits,
 	})
 	if err := s.dropOrphanQueues(); err != nil {
 		return err
 	}
 	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	if err := s.checkFloors(); err != nil {
 		return err
 	}
 	if err := s.markOpen(); err != nil {

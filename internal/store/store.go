@@ -39,7 +39,8 @@ type Store struct {
 	lastStart atomic.Int64             // offset of the last published record
 	fenced    atomic.Pointer[PutError] // S5
 	closing   atomic.Pointer[PutError]
-	diskFull  atomic.Pointer[PutError] // for a while
+	diskFull  atomic.Pointer[PutError] // for a while: a limit is passed
+	noSpace   atomic.Pointer[PutError] // for a while: a write failed
 	arrival   atomic.Pointer[func(Arrival)]
 	groupDone atomic.Pointer[func()]
 
@@ -47,7 +48,14 @@ type Store struct {
 	checkpoint    Checkpoint
 	checkpointF   vfs.File
 	recovery      Recovery
-	counters      struct {
+	floors        floors
+
+	cleaning sync.Mutex // guards quota and cleaned
+	quota    quota
+	cleaned  int64        // what pointed below is removed
+	manual   atomic.Int32 // looks that an operator asked for
+
+	counters struct {
 		puts, putBytes, putsFailed, gets, getsMissed, getBytes atomic.Int64
 	}
 }
@@ -161,14 +169,14 @@ func (s *Store) flushLoop(ctx context.Context) error {
 			s.checkpointing.Unlock()
 			if s.queues.Unwritten() > checkpointUnits || behind > checkpointBytes && rest == s.cfg.CheckpointInterval {
 				err = checkpoint()
-			} else {
-				err = s.queues.FlushFull(ctx, s.log.Synced())
+			} else if err = s.queues.FlushFull(ctx, s.log.Synced()); err != nil {
+				err = s.noRoom(s.cfg.path("consumequeue"), err)
 			}
 		case <-check.C:
 			err = checkpoint()
 		}
 		if err != nil && ctx.Err() == nil {
-			s.fence(err)
+			s.failed(err)
 		}
 	}
 }

@@ -288,6 +288,9 @@ func (m *Mem) Usage(string) (Usage, error) {
 	return m.mu.usage, nil
 }
 
+// Mount implements FS.
+func (m *Mem) Mount(string) (string, error) { return "/", nil }
+
 // Lock implements FS.
 func (m *Mem) Lock(path string) (io.Closer, error) {
 	if _, err := m.Create(path); err != nil {
@@ -331,7 +334,7 @@ type memFile struct {
 func (f *memFile) info(name string) Info {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return Info{Name: name, Size: int64(len(f.mu.data)), ModTime: f.mu.modTime}
+	return Info{Name: name, Size: int64(len(f.mu.data)), Disk: int64(len(f.mu.data)), ModTime: f.mu.modTime}
 }
 
 func (f *memFile) Size() (int64, error) { return f.info("").Size, nil }

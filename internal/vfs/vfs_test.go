@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -145,4 +146,42 @@ func TestCrashKeepsWhatWasSynced(t *testing.T) {
 	}
 	require.Positive(t, lost)
 	require.Positive(t, kept)
+}
+
+func TestMountHoldsThePath(t *testing.T) {
+	both(t, func(t *testing.T, fs FS, dir string) {
+		mount, err := fs.Mount(dir)
+		require.NoError(t, err)
+		real, err := filepath.EvalSymlinks(dir)
+		require.NoError(t, err)
+		below, err := filepath.Rel(mount, real)
+		require.NoError(t, err)
+		require.True(t, filepath.IsLocal(below), "%s is not below %s", real, mount)
+	})
+	proc, err := OS.Mount("/proc/self")
+	if err == nil { // not every system has it
+		require.Equal(t, "/proc", proc)
+	}
+}
+
+func TestNoSpaceIsNothingElse(t *testing.T) {
+	full := &os.PathError{Op: "write", Path: "f", Err: syscall.ENOSPC}
+	quota := fmt.Errorf("queue: %w", syscall.EDQUOT)
+	require.True(t, NoSpace(full))
+	require.True(t, NoSpace(errors.Join(full, quota)))
+	for _, err := range []error{nil, os.ErrNotExist, errors.Join(full, syscall.EIO), fmt.Errorf("x: %w", errors.Join(full, errors.New("y")))} {
+		require.False(t, NoSpace(err), "%v", err)
+	}
+}
+
+func TestDiskIsWhatASparseFileTakes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	f, err := OS.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(64<<20))
+	require.NoError(t, f.Close())
+	info, err := OS.Stat(path)
+	require.NoError(t, err)
+	require.EqualValues(t, 64<<20, info.Size)
+	require.Less(t, info.Disk, int64(1<<20))
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/vfs"
@@ -323,20 +322,20 @@ func (l *Log) StoreTime(offset int64) (int64, error) {
 	return message.StoreTimestampOf(head[:]), nil
 }
 
-// Oldest tells where the oldest file ends and when it was last written; ok is
-// false when it is the only one.
-func (l *Log) Oldest() (end int64, modTime time.Time, ok bool) {
+// Oldest tells where the oldest file ends, when it was last written and how much
+// it takes on disk; ok is false when it is the only one.
+func (l *Log) Oldest() (end int64, info vfs.Info, ok bool) {
 	l.mu.RLock()
 	files := l.mu.files
 	l.mu.RUnlock()
 	if len(files) < 2 {
-		return 0, time.Time{}, false
+		return 0, info, false
 	}
 	info, err := l.fs.Stat(files[0].path)
 	if err != nil {
-		return 0, time.Time{}, false
+		return 0, info, false
 	}
-	return files[0].start + l.fileSize, info.ModTime, true
+	return files[0].start + l.fileSize, info, true
 }
 
 // RemoveBefore removes the files that end at or below offset, but never the
