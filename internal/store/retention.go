@@ -77,6 +77,7 @@ func (s *Store) Clean(ctx context.Context) error {
 		s.manual.Add(-1)
 		r.aged = true
 	}
+	s.reindex(ctx, disks)
 	return s.remove(ctx, r)
 }
 
