@@ -153,32 +153,21 @@ func touchMemory(bytes int64) error {
 	return m.free()
 }
 
-// writeBack makes everything under dir durable.
-func writeBack(dir string) error { return eachFile(dir, dataSync) }
-
-// dropCache takes everything under dir out of the page cache.
+// dropCache takes everything under dir out of the page cache. No server may be
+// running there.
 func dropCache(dir string) error {
-	return eachFile(dir, func(f *os.File) error {
-		if err := dataSync(f); err != nil { // what is not on disk cannot be dropped
-			return err
-		}
-		return forget(f)
-	})
-}
-
-func eachFile(dir string, do func(*os.File) error) error {
 	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			if os.IsNotExist(err) { // a running server deletes files of its own
-				return nil
-			}
 			return err
 		}
 		defer f.Close()
-		return do(f)
+		if err := dataSync(f); err != nil { // what is not on disk cannot be dropped
+			return err
+		}
+		return forget(f)
 	})
 }

@@ -18,6 +18,9 @@ func forget(f *os.File) error {
 	return nil
 }
 
+// settleDisk waits until nothing is left to be written.
+func settleDisk() { unix.Sync() }
+
 func freeSpace(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {

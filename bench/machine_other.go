@@ -12,6 +12,8 @@ func dataSync(f *os.File) error { return f.Sync() }
 
 func forget(*os.File) error { return errors.New("dropping files from the page cache needs Linux") }
 
+func settleDisk() {}
+
 func freeSpace(string) (int64, error) { return math.MaxInt64, nil } // unknown: the disk will tell
 
 func deviceOf(string) (string, bool) { return "", false }

@@ -53,7 +53,7 @@ func coldReads(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	beside, read, err := t.besideReader(ctx, cfg, load.Config{Queues: old, Size: size, Conns: 1, Inflight: 1, Batch: 32})
+	beside, read, err := t.besideReader(ctx, cfg, load.Config{Queues: old, Size: size, Conns: 1, Inflight: fewQueues, Batch: 32})
 	if err != nil {
 		return err
 	}
@@ -157,9 +157,7 @@ func backlog(ctx context.Context, t *trial) error {
 		return err
 	}
 	t.out.add(fillRate, float64(t.o.backlog)/time.Since(begun).Seconds())
-	if err := writeBack(t.store); err != nil { // what is left to write of the filling is not part of the load after it
-		return err
-	}
+	settleDisk() // what is left to write of the filling is not part of the load after it
 	full, err := t.driveWarm(ctx, load.Produce, cfg, t.o.warmup)
 	if err != nil {
 		return err
