@@ -59,6 +59,7 @@ func (j *Journal) Rewrite() (err error) {
 			err = fmt.Errorf("rewrite %s: %w", j.cfg.Path, err)
 		}
 	}()
+	_ = j.Flush() // so that what waits need not be kept; a failure is a reason more to write the file
 	covers, from := j.begin()
 	r, id, err := j.write()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // Limits of a table.
 const (
 	// MaxQueues is the most queues of one topic that a group may have offsets of.
-	MaxQueues = 1 << 16
+	MaxQueues = 1 << 20
 	// MaxPairs is the most pairs of group and topic.
 	MaxPairs = 1 << 22
 )
