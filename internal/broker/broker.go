@@ -233,8 +233,11 @@ func (b *Broker) restoreTopics() error {
 		return err
 	}
 	for _, name := range names {
+		if _, known := b.topics.Lookup(name); known {
+			continue
+		}
 		queues := b.store.Queues(name)
-		if _, known := b.topics.Lookup(name); known || len(queues) == 0 {
+		if len(queues) == 0 {
 			continue
 		}
 		b.log.Warn("topic without configuration restored after an unclean stop", "topic", name)

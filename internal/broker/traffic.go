@@ -108,7 +108,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 // have ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
-	return errors.Join(b.offsets.Persist(), b.delay.Save())
+	return errors.Join(b.offsets.Close(), b.delay.Save())
 }
 
 func (b *Broker) sweepLocks(ctx context.Context) error {
