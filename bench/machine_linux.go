@@ -37,12 +37,3 @@ func deviceOf(dir string) (string, bool) {
 	}
 	return fmt.Sprintf("%d:%d", unix.Major(s.Dev), unix.Minor(s.Dev)), true
 }
-
-type mapping struct{ bytes []byte }
-
-func anonymous(size int64) (mapping, error) {
-	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	return mapping{b}, err
-}
-
-func (m mapping) free() error { return unix.Munmap(m.bytes) }

@@ -33,7 +33,13 @@ type trial struct {
 func (o options) measure(ctx context.Context, s server, r row) *outcome {
 	t := &trial{o: o, server: s, sync: r.sync, store: filepath.Join(o.dir, "store"), out: &outcome{Row: r.name, Server: s.name()}}
 	settleDisk() // what the run before left to be written is not this one's
-	err := r.measure(ctx, t)
+	var err error
+	if o.ballast != nil {
+		err = o.ballast.fill(ctx, spareMemory)
+	}
+	if err == nil {
+		err = r.measure(ctx, t)
+	}
 	if err = errors.Join(err, t.stop(), os.RemoveAll(t.store)); err != nil {
 		t.out.Error = err.Error()
 	}
