@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aerobee/aerobee/internal/broker/delay"
@@ -73,10 +74,12 @@ type settings struct {
 
 // life is the state of Start and Stop.
 type life struct {
-	started time.Time
-	running bool // Start succeeded
-	once    sync.Once
-	err     error // of Stop
+	started  time.Time
+	progress store.Progress // of opening the store
+	opened   atomic.Bool    // the store is
+	running  bool           // Start succeeded
+	once     sync.Once
+	err      error // of Stop
 }
 
 // config is the present configuration. It never changes.

@@ -18,6 +18,7 @@ func (b *Broker) openStore(ctx context.Context) error {
 	if b.store, err = store.Open(ctx, sc); err != nil {
 		return err
 	}
+	b.life.opened.Store(true)
 	if r := b.store.Recovery(); !r.Clean {
 		b.log.Warn("the store was not closed cleanly", "from", r.From, "end", r.End, "records", r.Records, "took", r.Took)
 	}
@@ -32,7 +33,7 @@ func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Con
 	}
 	sc := store.DefaultConfig(cfg.StorePathRootDir)
 	sc.CommitLogDir = dirs[0]
-	sc.FS, sc.Now, sc.Logger = b.cfg.FS, b.now, b.log
+	sc.FS, sc.Now, sc.Logger, sc.Progress = b.cfg.FS, b.now, b.log, &b.life.progress
 	if cfg.FlushDiskType == config.SyncFlush {
 		sc.Flush = store.FlushSync
 	}

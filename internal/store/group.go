@@ -167,12 +167,19 @@ func (s *Store) place(g *group, p *Put) {
 	rest := p.buf
 	for i := range p.entries {
 		e := &p.entries[i]
-		message.Finish(rest[:e.size], p.queue.Next, g.end, g.lastTime, s.record)
+		off := int64(0)
+		if !e.aside {
+			off = p.queue.Next
+			p.queue.Next++
+		}
+		message.Finish(rest[:e.size], off, g.end, g.lastTime, s.record)
 		r.Offsets = append(r.Offsets, g.end)
 		g.lastStart = g.end
 		g.end += int64(e.size)
-		p.queue.Next++
 		rest = rest[e.size:]
+	}
+	if r.QueueOffset == p.queue.Next {
+		r.QueueOffset = 0 // none has a place in the queue
 	}
 	g.buf = append(g.buf, p.buf...)
 }
@@ -225,21 +232,25 @@ func (s *Store) publish(g *group, puts []*Put) {
 	g.keys = g.keys[:0]
 	arrival := s.arrival.Load()
 	for _, p := range puts {
-		hashes := p.hashes
+		hashes, off := p.hashes, p.Result.QueueOffset
 		for i, e := range p.entries {
-			phy, off := p.Result.Offsets[i], p.Result.QueueOffset+int64(i)
-			u := e.unit(phy, g.lastTime)
-			if err := p.queue.Append(off, u); err != nil {
-				s.fence(err) // a bug: Next and Max went apart
-			}
+			phy := p.Result.Offsets[i]
 			for _, h := range hashes[:e.keys] {
 				g.keys = append(g.keys, index.Key{Hash: h, Phy: phy, StoreTime: g.lastTime})
 			}
 			hashes = hashes[e.keys:]
+			if e.aside {
+				continue
+			}
+			u := e.unit(phy, g.lastTime)
+			if err := p.queue.Append(off, u); err != nil {
+				s.fence(err) // a bug: Next and Max went apart
+			}
 			if arrival != nil {
 				key := p.queue.Key()
 				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off, TagsCode: u.TagsCode, StoreTime: g.lastTime})
 			}
+			off++
 		}
 		s.counters.puts.Add(int64(len(p.entries)))
 		s.counters.putBytes.Add(int64(len(p.buf)))
@@ -248,6 +259,7 @@ func (s *Store) publish(g *group, puts []*Put) {
 		s.index.Add(g.keys)
 	}
 	s.lastStart.Store(g.lastStart) // now a checkpoint may claim them
+	s.lastTime.Store(g.lastTime)
 }
 
 // finish answers a put.
@@ -280,6 +292,7 @@ func (s *Store) fence(err error) {
 	if s.fenced.CompareAndSwap(nil, &PutError{PutServiceNotAvailable, fmt.Sprintf(
 		"service not available now: the store is fenced after: %v; restart the broker when the cause is mended", err)}) {
 		s.cfg.Logger.Error("store fenced: nothing more is acknowledged", "error", err)
+		s.distrust()
 	}
 }
 

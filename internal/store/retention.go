@@ -105,7 +105,9 @@ func (r *removal) allows(age time.Duration) bool {
 }
 
 // remove deletes the oldest log files as far as r allows it, at most BatchSize of
-// them, and what pointed to them.
+// them, and what pointed to them. A file stays until the units of its records are
+// durable: a start after a crash could not find out otherwise where the numbering of
+// the queues goes on.
 func (s *Store) remove(ctx context.Context, r removal) error {
 	deleted := 0
 	for ; deleted < max(1, r.policy.BatchSize); deleted++ {
@@ -113,7 +115,12 @@ func (s *Store) remove(ctx context.Context, r removal) error {
 		if !ok || !r.allows(s.cfg.Now().Sub(info.ModTime)) || end > s.Flushed() {
 			break
 		}
-		if deleted > 0 && !sleep(ctx, r.policy.Pause) {
+		if end > s.inQueues.Load() {
+			if err := s.Checkpoint(); err != nil {
+				return err
+			}
+		}
+		if end > s.inQueues.Load() || deleted > 0 && !sleep(ctx, r.policy.Pause) {
 			break
 		}
 		if _, err := s.log.RemoveBefore(end); err != nil {

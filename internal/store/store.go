@@ -37,6 +37,8 @@ type Store struct {
 	puts   sync.Pool
 
 	lastStart atomic.Int64             // offset of the last published record
+	lastTime  atomic.Int64             // ms, store time of that record or one before
+	inQueues  atomic.Int64             // the units of records below are durable
 	fenced    atomic.Pointer[PutError] // S5
 	closing   atomic.Pointer[PutError]
 	diskFull  atomic.Pointer[PutError] // for a while: a limit is passed
@@ -48,6 +50,7 @@ type Store struct {
 	checkpoint    Checkpoint
 	checkpointF   vfs.File
 	recovery      Recovery
+	restored      int64 // the units of records from here on came from the log at the start
 	floors        floors
 
 	cleaning sync.Mutex // guards quota and cleaned
@@ -70,6 +73,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
 		return nil, err
 	}
+	if cfg.Progress == nil {
+		cfg.Progress = &Progress{}
+	}
 	lock, err := lockDir(&cfg)
 	if err != nil {
 		return nil, err
@@ -77,6 +83,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg, record: message.Options{CRC: cfg.AppendCRC}, lock: lock, relief: make(chan struct{}, 1)}
 	s.lead.below.L = &s.lead.Mutex
 	if err := s.load(ctx); err != nil {
+		var file *FileError
+		if ctx.Err() == nil && !errors.As(err, &file) {
+			s.distrust()
+		}
 		return nil, errors.Join(err, s.closeFiles())
 	}
 	s.tasks = run.NewGroup(context.WithoutCancel(ctx))
@@ -181,13 +191,15 @@ func (s *Store) flushLoop(ctx context.Context) error {
 	}
 }
 
-// FlushLog makes everything that is published durable.
+// FlushLog makes everything that is published durable, or fences the store.
 func (s *Store) FlushLog() error {
 	if s.fenced.Load() != nil {
 		return nil
 	}
 	if err := s.log.Sync(s.log.End()); err != nil {
-		return fmt.Errorf("sync of the commit log: %w", err)
+		err = fmt.Errorf("sync of the commit log: %w", err)
+		s.fence(err)
+		return err
 	}
 	return nil
 }
@@ -274,6 +286,23 @@ func (s *Store) markOpen() error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close(), s.cfg.FS.SyncDir(s.cfg.Dir))
+}
+
+// distrusted stands in the abort file in place of the boot id.
+const distrusted = "sync failed"
+
+// distrust notes in the abort file that the kernel may show what it never wrote to
+// the disk, so that the next start writes again what the checkpoint does not cover.
+// This note need not be durable: after a power cut there is nothing to doubt.
+func (s *Store) distrust() {
+	f, err := s.cfg.FS.Create(s.cfg.path("abort"))
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), distrusted), 0)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		s.cfg.Logger.Error("the abort file cannot be written: restart the machine before the broker", "error", err)
+	}
 }
 
 // FS is the file system that the store is on.

@@ -221,8 +221,8 @@ func (s *Set) Delete(topic string) error {
 	s.mu.Unlock()
 	var errs []error
 	if gone != nil {
-		for _, q := range gone.queues {
-			errs = append(errs, q.discard())
+		for _, id := range slices.Sorted(maps.Keys(gone.queues)) {
+			errs = append(errs, gone.queues[id].discard())
 		}
 	}
 	errs = append(errs, s.cfg.FS.RemoveAll(filepath.Join(s.cfg.Dir, topic)))
