@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aerobee/aerobee/bench/load"
@@ -35,7 +36,7 @@ func (o options) measure(ctx context.Context, s server, r row) *outcome {
 	settleDisk() // what the run before left to be written is not this one's
 	err := r.measure(ctx, t)
 	if err = errors.Join(err, t.stop(), os.RemoveAll(t.store)); err != nil {
-		t.out.Error = err.Error()
+		t.out.Error = strings.ReplaceAll(err.Error(), o.dir, "DIR") // results may be published
 	}
 	return t.out
 }
