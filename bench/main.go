@@ -174,12 +174,10 @@ func compare(ctx context.Context, o options) error {
 		return err
 	}
 	for round := range o.rounds {
-		if err := o.round(ctx, r, rows, servers, round+1); err != nil {
+		interrupted := o.round(ctx, r, rows, servers, round+1)
+		if err := errors.Join(interrupted, r.write(o.results)); err != nil { // with what there is by now
 			return err
 		}
-	}
-	if err := r.write(o.results); err != nil {
-		return err
 	}
 	if err := r.print(os.Stdout); err != nil {
 		return err
