@@ -119,7 +119,7 @@ func (o options) check() error {
 
 // method is what one has to know of the flags to read the numbers.
 func (o options) method() string {
-	return fmt.Sprintf("%d rounds of %v each, after a load of %v (aerobee) and %v (Apache, heap %s); %d queues where there are very many, %d messages of backlog, %d MiB of cold messages, %d MiB of log in the large store.",
+	return fmt.Sprintf("Rounds: %d, of %v each, after a load of %v (aerobee) and %v (Apache, heap %s); %d queues where there are very many, %d messages of backlog, %d MiB of cold messages, %d MiB of log in the large store.",
 		o.rounds, o.duration, o.warmup, o.warmupJava, o.heap, o.queues, o.backlog, o.coldBytes>>20, o.largeBytes>>20)
 }
 
