@@ -21,12 +21,18 @@ func forget(f *os.File) error {
 // settleDisk waits until nothing is left to be written.
 func settleDisk() { unix.Sync() }
 
-func freeSpace(dir string) (int64, error) {
+// usedAtMost is the share of a disk that may be in use: from 75 % on, both servers
+// delete old messages (diskMaxUsedSpaceRatio), which would be what is measured.
+const usedAtMost = 0.74
+
+// room is how many bytes may still be written to the file system of dir.
+func room(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, fmt.Errorf("%s: free space: %w", dir, err)
 	}
-	return int64(s.Bavail) * s.Bsize, nil
+	used, free := float64(s.Blocks-s.Bfree), float64(s.Bavail)
+	return int64(max(usedAtMost*(used+free)-used, 0)) * s.Bsize, nil
 }
 
 // deviceOf is the device of the file system that holds dir, as major:minor.

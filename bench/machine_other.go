@@ -14,6 +14,6 @@ func forget(*os.File) error { return errors.New("dropping files from the page ca
 
 func settleDisk() {}
 
-func freeSpace(string) (int64, error) { return math.MaxInt64, nil } // unknown: the disk will tell
+func room(string) (int64, error) { return math.MaxInt64, nil } // unknown: the disk will tell
 
 func deviceOf(string) (string, bool) { return "", false }

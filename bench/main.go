@@ -120,7 +120,7 @@ func (o options) check() error {
 
 // method is what one has to know of the flags to read the numbers.
 func (o options) method() string {
-	return fmt.Sprintf("%d rounds of %v each, after a load of %v (aerobee) and %v (Apache, heap %s); %d queues where there are very many, %d messages of backlog, %d MiB of cold messages, %d MiB of log in the large store.",
+	return fmt.Sprintf("Rounds: %d, of %v each, after a load of %v (aerobee) and %v (Apache, heap %s); %d queues where there are very many, %d messages of backlog, %d MiB of cold messages, %d MiB of log in the large store.",
 		o.rounds, o.duration, o.warmup, o.warmupJava, o.heap, o.queues, o.backlog, o.coldBytes>>20, o.largeBytes>>20)
 }
 
@@ -176,12 +176,10 @@ func compare(ctx context.Context, o options) error {
 		return err
 	}
 	for round := range o.rounds {
-		if err := o.round(ctx, r, rows, servers, round+1); err != nil {
+		interrupted := o.round(ctx, r, rows, servers, round+1)
+		if err := errors.Join(interrupted, r.write(o.results)); err != nil { // with what there is by now
 			return err
 		}
-	}
-	if err := r.write(o.results); err != nil {
-		return err
 	}
 	if err := r.print(os.Stdout); err != nil {
 		return err

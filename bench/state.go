@@ -121,16 +121,62 @@ func manyQueues(n func(options) int) func(context.Context, *trial) error {
 	}
 }
 
-// touch puts a message into every queue, so that what is measured is not the
-// making of their files.
+// touch puts a message into every queue and waits until it is there for readers,
+// so that what is measured is not the making of their files, nor a server that
+// acknowledges what it cannot show.
 func (t *trial) touch(ctx context.Context, queues []load.Queue) error {
 	cfg := single(16, 1, 32)
 	cfg.Topic, cfg.Queues, cfg.Count = "aerobee_bench", queues, int64(len(queues))
 	r, err := load.Produce(ctx, cfg)
-	if err == nil && r.Messages < cfg.Count {
-		err = fmt.Errorf("%d of %d queues have a message: %v", r.Messages, cfg.Count, r.Errors)
+	if err != nil {
+		return err
 	}
-	return err
+	missing := len(queues) - int(r.Messages)
+	if missing > len(queues)/100 {
+		return fmt.Errorf("%d of %d messages were refused: %v", missing, len(queues), r.Errors)
+	}
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	before, since := -1, time.Now()
+	for {
+		empty, err := t.empty(ctx, queues)
+		if err != nil || empty <= missing {
+			return err
+		}
+		if empty != before {
+			before, since = empty, time.Now()
+		} else if time.Since(since) > showTimeout {
+			return fmt.Errorf("%d of %d queues show nothing, although a message was acknowledged for each of them", empty-missing, len(queues))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// showTimeout is how long a server may make no progress with its queues.
+const showTimeout = 20 * time.Second
+
+// empty counts the queues that show no message.
+func (t *trial) empty(ctx context.Context, queues []load.Queue) (int, error) {
+	n := 0
+	for i, q := range queues {
+		if i > 0 && q.Topic == queues[i-1].Topic {
+			continue
+		}
+		now, err := t.topic(ctx, q.Topic, 0) // as it is
+		if err != nil {
+			return 0, err
+		}
+		for _, q := range now {
+			if q.Start == 0 {
+				n++
+			}
+		}
+	}
+	return n, nil
 }
 
 // backlog compares an empty store with one full of small messages.
