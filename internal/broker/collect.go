@@ -57,7 +57,6 @@ var (
 	descStoreSize = gaugeDesc("storage_size_bytes", "Used space of the store's file system.", storageLabels...)
 	descFlush     = gaugeDesc("storage_flush_behind_bytes", "Bytes written and not flushed.", storageLabels...)
 	descDispatch  = gaugeDesc("storage_dispatch_behind_bytes", "Bytes written and not in the queues.", storageLabels...)
-	descWritable  = prometheus.NewDesc("aerobee_store_writable", "1 when messages are taken, 0 when the store refuses them.", storageLabels, nil)
 	descReserve   = gaugeDesc("storage_message_reserve_time_milliseconds", "Age of the oldest message.", storageLabels...)
 )
 
@@ -71,7 +70,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPermission, descTopics, descGroups, descIn, descInBytes, descSize, descOut, descOutBytes, descDLQ,
 		descProducers, descConsumers, descLag, descLagLatency, descInflight, descReady, descQueueLatency,
-		descStoreSize, descFlush, descDispatch, descReserve, descWritable,
+		descStoreSize, descFlush, descDispatch, descReserve,
 	} {
 		ch <- d
 	}
@@ -267,10 +266,5 @@ func (c collector) collectStore(ch chan<- prometheus.Metric) {
 	gauge(ch, descStoreSize, float64(s.Disk.Used), "local", "disk")
 	gauge(ch, descFlush, float64(s.LogMax-s.LogFlushed), "local", "disk")
 	gauge(ch, descDispatch, 0, "local", "disk")
-	writable := 1.0
-	if c.b.store.Writable() != nil {
-		writable = 0
-	}
-	gauge(ch, descWritable, writable, "local", "disk")
 	gauge(ch, descReserve, age(c.b.now().UnixMilli(), c.b.store.EarliestStoreTime()), "local", "disk")
 }

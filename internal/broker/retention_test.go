@@ -49,7 +49,7 @@ func TestAFullDiskIsExplained(t *testing.T) {
 		c.CleanFileForcibly = false
 	})
 	registry := prometheus.NewRegistry()
-	require.NoError(t, r.RegisterMetrics(registry))
+	require.NoError(t, r.RegisterStartMetrics(registry))
 	p := r.dial(t)
 	p.send("t", 0, "one")
 	state := func() string {
