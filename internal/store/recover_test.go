@@ -169,6 +169,7 @@ func TestLogHasNoGap(t *testing.T) {
 	for range 5 {
 		put(t, s, msg("T", 0, strings.Repeat("x", 6000)))
 	}
+	require.NoError(t, s.FlushLog())
 	mem.SetUsage(vfs.Usage{Used: 50, Free: 50})
 	fail = func(op vfs.Op, path string) error {
 		if op == vfs.OpRemove && path == "/store/commitlog/00000000000000000000" {

@@ -105,6 +105,9 @@ func (m *Mem) Crash(r *rand.Rand) *Mem {
 	for _, p := range slices.Sorted(maps.Keys(names)) {
 		cut := names[p].crash(c, r)
 		c.mu.files[p], c.mu.durable[p] = cut, cut
+		for dir := filepath.Dir(p); !c.mu.dirs[dir]; dir = filepath.Dir(dir) {
+			c.mu.dirs[dir] = true // its removal is undone with that of the file
+		}
 	}
 	return c
 }

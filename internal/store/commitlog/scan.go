@@ -78,6 +78,9 @@ func torn(rec []byte, offset int64, m *message.Message) bool { // offset is in t
 	size := int64(len(rec))
 	props := size - int64(len(m.Properties)) // where they begin in rec
 	topic := props - 2 - int64(len(m.Topic))
+	if len(m.Properties) > 0 && rec[size-1] == 0 {
+		return true // a write that a full disk cut short ends at any byte
+	}
 	for from := topic; from < size; {
 		to := min(size, from+sector-(offset+from)%sector) // the end of from's sector
 		begin := max(0, to-(offset+to-1)%sector-1)

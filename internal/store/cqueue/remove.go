@@ -1,10 +1,12 @@
 package cqueue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -29,7 +31,7 @@ func (v *several) add(k Key) {
 	}
 }
 
-// below lists the queues whose first file may point below phy only.
+// below lists the queues whose first file may point below phy only, in order.
 func (v *several) below(phy int64) []Key {
 	v.Lock()
 	defer v.Unlock()
@@ -39,6 +41,7 @@ func (v *several) below(phy int64) []Key {
 			keys = append(keys, k)
 		}
 	}
+	slices.SortFunc(keys, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.ID, b.ID)) })
 	return keys
 }
 
