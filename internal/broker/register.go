@@ -214,9 +214,7 @@ func (r *registrar) forgetLocked() {
 
 // call registers with one nameserver and notes how it went.
 func (r *registrar) call(ctx context.Context, j job) {
-	limited, cancel := context.WithTimeout(ctx, r.b.config().RegisterBrokerTimeout)
-	version, err := r.register(limited, j)
-	cancel()
+	version, err := r.register(ctx, j)
 	changed := r.ended(j, version, err)
 	r.signal() // for what has changed meanwhile
 	switch {

@@ -126,6 +126,8 @@ func (r *registrar) send(ctx context.Context, addr string, version protocol.Data
 
 // invoke makes a request that must succeed.
 func (r *registrar) invoke(ctx context.Context, addr string, code protocol.RequestCode, header any, body []byte) (*remoting.Command, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.b.config().RegisterBrokerTimeout)
+	defer cancel()
 	answer, err := r.client.Invoke(ctx, addr, &remoting.Command{
 		Code: int32(code), Version: protocol.Version, Ext: remoting.AppendHeader(nil, header, false), Body: body,
 	})

@@ -43,7 +43,7 @@ type Nameserver struct {
 	NamesrvAddr              string        `prop:"namesrvAddr" default:"{namesrv}" reload:"true" doc:"Nameservers, host:port separated by ;. The environment variable NAMESRV_ADDR is the default."`
 	RegisterNameServerPeriod time.Duration `prop:"registerNameServerPeriod" default:"30000" unit:"ms" min:"0" reload:"true" doc:"Time between full registrations; used within 10 s and 60 s."`
 	RegisterBrokerTimeout    time.Duration `prop:"registerBrokerTimeoutMills" default:"24000" unit:"ms" min:"1" reload:"true" doc:"How long one nameserver may take to answer a registration."`
-	ForceRegister            bool          `prop:"forceRegister" default:"true" reload:"true" doc:"Register fully without asking first whether anything changed."`
+	ForceRegister            bool          `prop:"forceRegister" default:"true" reload:"true" doc:"Register fully without asking first whether anything changed, up to 4096 topics."`
 	CompressedRegister       bool          `prop:"compressedRegister" default:"false" doc:"Compress the registration body."`
 	EnableSingleTopic        bool          `prop:"enableSingleTopicRegister" default:"false" reload:"true" doc:"Announce one changed topic with code 217 instead of an incremental registration."`
 	EnableSplitRegistration  bool          `prop:"enableSplitRegistration" default:"false" reload:"true" doc:"Send a registration in chunks."`

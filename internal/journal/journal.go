@@ -178,14 +178,14 @@ func create(fs vfs.FS, path string, base identity) (vfs.File, error) {
 	return f, nil
 }
 
-// Run writes changes and the file until ctx ends, and closes the journal then.
+// Run writes changes and the file until ctx ends. Close afterwards.
 func (j *Journal) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return j.Close()
+			return j.Flush()
 		case <-j.wake:
 		case <-timer.C:
 		}

@@ -188,6 +188,7 @@ func TestPaceOfRewrites(t *testing.T) {
 		s.set("last", "1")
 		g.Cancel()
 		require.NoError(t, g.Wait())
+		require.NoError(t, s.Close())
 		require.True(t, strings.Contains(content(t, mem), "last=1"))
 	})
 }
@@ -242,6 +243,7 @@ func TestAfterAnErrorTheFileIsWritten(t *testing.T) {
 		require.Equal(t, "3", reopen(t, mem.Crash(rand.New(rand.NewPCG(1, 1)))).m["a"])
 		g.Cancel()
 		require.NoError(t, g.Wait())
+		require.NoError(t, s.Close())
 	})
 }
 

@@ -73,8 +73,11 @@ func OpenGroups(cfg Config) (*Groups, error) {
 	return g, nil
 }
 
-// Run writes the file after changes until ctx ends, and then a last time.
+// Run writes changes and the file until ctx ends.
 func (g *Groups) Run(ctx context.Context) error { return g.journal.Run(ctx) }
+
+// Close makes the file complete. The table must not be changed afterwards.
+func (g *Groups) Close() error { return g.journal.Close() }
 
 // Sync makes the changes so far durable.
 func (g *Groups) Sync() error { return g.journal.Flush() }

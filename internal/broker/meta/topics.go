@@ -96,8 +96,11 @@ func OpenTopics(cfg Config) (*Topics, error) {
 	return t, nil
 }
 
-// Run writes the file after changes until ctx ends, and then a last time.
+// Run writes changes and the file until ctx ends.
 func (t *Topics) Run(ctx context.Context) error { return t.journal.Run(ctx) }
+
+// Close makes the file complete. The table must not be changed afterwards.
+func (t *Topics) Close() error { return t.journal.Close() }
 
 // Sync makes the changes so far durable.
 func (t *Topics) Sync() error { return t.journal.Flush() }

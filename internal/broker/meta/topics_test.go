@@ -19,7 +19,6 @@ import (
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/protocol"
-	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
 
@@ -70,13 +69,10 @@ func (f *fixture) open() {
 	require.NoError(f.t, err)
 }
 
-// saved runs the writers and stops them, so that the files are complete.
+// saved makes the files complete.
 func (f *fixture) saved() {
-	g := run.NewGroup(f.t.Context())
-	g.Go("topics", f.topics.Run)
-	g.Go("groups", f.groups.Run)
-	g.Cancel()
-	require.NoError(f.t, g.Wait())
+	require.NoError(f.t, f.topics.Close())
+	require.NoError(f.t, f.groups.Close())
 }
 
 func (f *fixture) lookup(topic string) *protocol.TopicConfig {

@@ -11,7 +11,9 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
 import org.junit.jupiter.api.AfterEach;
@@ -76,6 +78,16 @@ class MetadataTest {
         }
     }
 
+    /** Offsets beyond the end of a queue would be lowered after a kill. */
+    private void send(String topic, int messages) throws Exception {
+        DefaultMQProducer producer = mq.producer(p -> p.setRetryTimesWhenSendFailed(5));
+        for (int q = 0; q < 2; q++) {
+            for (int i = 0; i < messages; i++) {
+                producer.send(new Message(topic, new byte[10]), mq.queue(topic, q));
+            }
+        }
+    }
+
     /** Commits as clients do, and waits until the broker's interval for writing offsets is over. */
     private void commit(String topic, String group, long offset) throws Exception {
         DefaultMQPullConsumer consumer = mq.pullConsumer(group);
@@ -106,6 +118,7 @@ class MetadataTest {
         mq.admin().deleteTopicInBroker(Set.of(cluster.brokerAddr()), gone);
         mq.admin().deleteSubscriptionGroup(cluster.brokerAddr(), gone, true);
         mq.awaitRoute(prefix + 1);
+        send(prefix + 1, 30);
         commit(prefix + 1, group, 10);
         check(prefix, group, Set.of(gone), 10);
 
