@@ -180,13 +180,17 @@ func TestTheQueuesDiskCountsToo(t *testing.T) {
 	c := small(disk)
 	c.Retention, c.CleanInterval = func() Retention { return Retention{MaxUsed: 0.75, Clean: 0.85, Refuse: 0.9} }, time.Hour
 	s := open(t, c)
-	defer closeStore(t, s)
+	defer func() { closeStore(t, s) }()
 	put(t, s, msg("T", 0, "x"))
+	require.NoError(t, s.Checkpoint())
 	require.NoError(t, s.Clean(t.Context()))
 	require.NoError(t, s.Writable())
 	disk.queues = vfs.Usage{Used: 99, Free: 1}
 	require.NoError(t, s.Clean(t.Context()))
 	require.ErrorContains(t, s.Writable(), "mounted at /queues, which holds /store/consumequeue")
+	closeStore(t, s)
+	s = open(t, c)
+	require.Error(t, s.Writable(), "from the start on")
 }
 
 // TestFullDiskForQueuesRefusesAndResumes has room for the log but not for the
