@@ -64,6 +64,7 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqGetBrokerRuntimeInfo:             "MqAdminTest",
 	protocol.ReqViewBrokerStatsData:              "MqAdminTest",
 	protocol.ReqQueryTopicConsumeByWho:           "MqAdminTest",
+	protocol.ReqDeleteExpiredCommitLog:           "RetentionTest",
 	protocol.ReqGetRouteInfoByTopic:              "NameserverTest",
 	protocol.ReqGetBrokerClusterInfo:             "MqAdminTest",
 	protocol.ReqGetAllTopicListFromNameServer:    "MqAdminTest",

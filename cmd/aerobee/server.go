@@ -81,7 +81,7 @@ func (f *serverFlags) settings(cmd *cobra.Command) (*config.Broker, error) {
 		// Aged files go at any hour, and room is counted in bytes: a tenth of a
 		// large disk is a lot of room.
 		{"", "aerobeeDeleteContinuously", "true"},
-		{"", "aerobeeDiskMinFreeBytes", strconv.Itoa(1 << 30)},
+		{"", "aerobeeDiskMinFreeBytes", strconv.Itoa(512 << 20)},
 		{"", "diskSpaceWarningLevelRatio", "100"},
 		{"", "diskSpaceCleanForciblyRatio", "100"},
 	}

@@ -116,7 +116,7 @@ type Retention struct {
 	DeleteConsumeQueueInterval time.Duration `prop:"deleteConsumeQueueFilesInterval" default:"100" unit:"ms" min:"0" reload:"true" doc:"Pause between deletions of two queue files."`
 	DeleteFileBatchMax         int           `prop:"deleteFileBatchMax" default:"10" min:"1" reload:"true" doc:"Most files deleted in one go."`
 	DeleteContinuously         bool          `prop:"aerobeeDeleteContinuously" default:"false" reload:"true" doc:"aerobee only: aged files are deleted at any hour, whatever deleteWhen says. aerobee server sets it."`
-	DiskMinFreeBytes           int64         `prop:"aerobeeDiskMinFreeBytes" default:"0" unit:"bytes" min:"0" reload:"true" doc:"aerobee only: free space of the disk below which messages are refused; below twice as much files are deleted whatever their age. 0: only the ratios count. aerobee server sets 1 GiB, and both ratios to 100."`
+	DiskMinFreeBytes           int64         `prop:"aerobeeDiskMinFreeBytes" default:"0" unit:"bytes" min:"0" reload:"true" doc:"aerobee only: free space of the disk below which messages are refused; below twice as much files are deleted whatever their age. 0: only the ratios count. aerobee server sets 512 MiB, and both ratios to 100."`
 	StoreMaxBytes              int64         `prop:"aerobeeStoreMaxBytes" default:"0" unit:"bytes" min:"0" reload:"true" doc:"aerobee only: size on disk of commit log, queues and index above which the oldest commit log files are deleted whatever their age. The newest file always stays. 0: no limit."`
 }
 

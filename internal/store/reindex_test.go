@@ -18,7 +18,7 @@ import (
 // indexed is a store whose index cannot make files while full is set.
 func indexed(t *testing.T, full *bool, cause error) (*Store, Config) {
 	c := small(vfs.WithFaults(vfs.NewMem(), func(op vfs.Op, path string, _ int) (int, error) {
-		if *full && filepath.Dir(path) == "/store/index" {
+		if *full && op == vfs.OpCreate && filepath.Dir(path) == "/store/index" {
 			return 0, &os.PathError{Op: string(op), Path: path, Err: cause}
 		}
 		return 0, nil

@@ -180,13 +180,17 @@ func TestTheQueuesDiskCountsToo(t *testing.T) {
 	c := small(disk)
 	c.Retention, c.CleanInterval = func() Retention { return Retention{MaxUsed: 0.75, Clean: 0.85, Refuse: 0.9} }, time.Hour
 	s := open(t, c)
-	defer closeStore(t, s)
+	defer func() { closeStore(t, s) }()
 	put(t, s, msg("T", 0, "x"))
+	require.NoError(t, s.Checkpoint())
 	require.NoError(t, s.Clean(t.Context()))
 	require.NoError(t, s.Writable())
 	disk.queues = vfs.Usage{Used: 99, Free: 1}
 	require.NoError(t, s.Clean(t.Context()))
 	require.ErrorContains(t, s.Writable(), "mounted at /queues, which holds /store/consumequeue")
+	closeStore(t, s)
+	s = open(t, c)
+	require.Error(t, s.Writable(), "from the start on")
 }
 
 // TestFullDiskForQueuesRefusesAndResumes has room for the log but not for the
@@ -217,6 +221,43 @@ func TestFullDiskForQueuesRefusesAndResumes(t *testing.T) {
 			s = open(t, c)
 			require.True(t, s.Recovery().Clean)
 			require.Equal(t, []string{"one", "two"}, bodies(t, s, "T", 0))
+			closeStore(t, s)
+		})
+	}
+}
+
+// TestFullDiskForALogFileRefusesAndResumes has no room for the log's next file. When
+// that is found by a sync, nothing is known any more and the store is fenced.
+func TestFullDiskForALogFileRefusesAndResumes(t *testing.T) {
+	for _, op := range []vfs.Op{vfs.OpCreate, vfs.OpTruncate, vfs.OpWrite, vfs.OpSync} {
+		t.Run(string(op), func(t *testing.T) {
+			full := false
+			c := small(vfs.WithFaults(vfs.NewMem(), func(o vfs.Op, path string, n int) (int, error) {
+				if full && o == op && strings.HasSuffix(path, "8192") {
+					return n / 2, &os.PathError{Op: string(op), Path: path, Err: syscall.ENOSPC}
+				}
+				return 0, nil
+			}))
+			s := open(t, c)
+			large := strings.Repeat("x", 7000)
+			put(t, s, msg("T", 0, large))
+			full = true
+			r := s.Put(t.Context(), msg("T", 0, large))
+			require.Equal(t, PutServiceNotAvailable, r.Status)
+			full = false
+			if op == vfs.OpSync {
+				require.NoError(t, s.Checkpoint())
+				require.ErrorContains(t, s.Writable(), "fenced")
+				kill(t, s)
+				return
+			}
+			require.NoError(t, s.Checkpoint())
+			require.EqualValues(t, 1, put(t, s, msg("T", 0, "next")).QueueOffset)
+			require.Equal(t, []string{large, "next"}, bodies(t, s, "T", 0))
+			closeStore(t, s)
+			s = open(t, c)
+			require.True(t, s.Recovery().Clean)
+			require.Equal(t, []string{large, "next"}, bodies(t, s, "T", 0))
 			closeStore(t, s)
 		})
 	}

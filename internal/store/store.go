@@ -96,6 +96,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.tasks.Go("store index", s.index.Run)
 	}
 	if cfg.Retention != nil {
+		if disks, err := s.disks(); err == nil { // else the loop reports it
+			s.watchDisks(cfg.Retention(), disks)
+		}
 		s.tasks.Go("store retention", s.retentionLoop)
 	}
 	return s, nil

@@ -3,6 +3,8 @@ package vfs
 import (
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -83,7 +85,8 @@ type Info struct {
 }
 
 // NoSpace tells whether err means that the disk or a quota is full and nothing
-// else: an operation that failed so may succeed later.
+// else: an operation that failed so may succeed later. A sync never may: nothing is
+// known about what it was to make durable.
 func NoSpace(err error) bool {
 	switch e := err.(type) {
 	case nil:
@@ -96,6 +99,8 @@ func NoSpace(err error) bool {
 			}
 		}
 		return len(list) > 0
+	case *os.PathError:
+		return !strings.Contains(e.Op, "sync") && NoSpace(e.Err)
 	case interface{ Unwrap() error }:
 		return NoSpace(e.Unwrap())
 	}

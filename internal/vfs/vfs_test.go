@@ -169,7 +169,7 @@ func TestNoSpaceIsNothingElse(t *testing.T) {
 	quota := fmt.Errorf("queue: %w", syscall.EDQUOT)
 	require.True(t, NoSpace(full))
 	require.True(t, NoSpace(errors.Join(full, quota)))
-	for _, err := range []error{nil, os.ErrNotExist, errors.Join(full, syscall.EIO), fmt.Errorf("x: %w", errors.Join(full, errors.New("y")))} {
+	for _, err := range []error{nil, os.ErrNotExist, &os.PathError{Op: "fdatasync", Path: "f", Err: syscall.ENOSPC}, errors.Join(full, syscall.EIO), fmt.Errorf("x: %w", errors.Join(full, errors.New("y")))} {
 		require.False(t, NoSpace(err), "%v", err)
 	}
 }

@@ -268,10 +268,11 @@ func (q *Queue) writeFile(from int64, b []byte) error {
 	at := from % q.unitsPerFile()
 	q.mu.Lock()
 	makes := at == 0 || from == q.mu.min
+	further := at == 0 && from > q.mu.min
 	q.mu.Unlock()
 	var size int64
 	if makes {
-		if at == 0 {
+		if further {
 			q.set.several.add(q.key)
 		}
 		size = q.set.cfg.FileSize
