@@ -4,8 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/aerobee/aerobee/internal/store/index"
+	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // Checkpoint is the content of the file of this name [StoreCheckpoint]: up to
@@ -28,6 +31,24 @@ func (c Checkpoint) append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint64(b, uint64(v))
 	}
 	return b
+}
+
+// ReadCheckpoint reads the checkpoint of the store in dir without opening it;
+// one that is missing or short has zeros for what is not there.
+func ReadCheckpoint(fs vfs.FS, dir string) (Checkpoint, error) {
+	f, err := fs.OpenRead(filepath.Join(dir, "checkpoint"))
+	if errors.Is(err, os.ErrNotExist) {
+		return Checkpoint{}, nil
+	}
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	var b [48]byte
+	_, err = f.ReadAt(b[:], 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return decodeCheckpoint(b[:]), errors.Join(err, f.Close())
 }
 
 func decodeCheckpoint(b []byte) (c Checkpoint) {

@@ -80,10 +80,8 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
-	if s.recovery.Clean {
-		if err := s.log.CheckEnd(end); err != nil {
-			return err
-		}
+	if err := s.checkEnd(end, last.StoreTimestamp); err != nil {
+		return err
 	}
 	if err := s.log.Truncate(end); err != nil {
 		return fmt.Errorf("recovery: %w", err)
@@ -125,21 +123,26 @@ func (s *Store) recover(ctx context.Context) error {
 // recoveryStart is where to begin reading, and the start of the last record
 // whose units are known to be durable, -1 for none.
 func (s *Store) recoveryStart() (from, dispatched int64) {
-	c := s.checkpoint
 	if s.log.Files() == 0 {
 		return s.log.Min(), -1
 	}
 	if infos, err := s.cfg.FS.ReadDir(s.cfg.path("consumequeue")); err != nil || len(infos) == 0 {
 		return s.log.Min(), -1 // lost: build all again
 	}
-	if c.QueueTime > 0 && c.QueueOffset >= s.log.Min() && s.log.HasRecord(c.QueueOffset) {
+	return RecoveryStart(s.log, s.checkpoint)
+}
+
+// RecoveryStart is where a start reads a log from whose queues are there, and
+// the start of the last record whose units are known to be durable, -1 for none.
+func RecoveryStart(log *commitlog.Log, c Checkpoint) (from, dispatched int64) {
+	if c.QueueTime > 0 && c.QueueOffset >= log.Min() && log.HasRecord(c.QueueOffset) {
 		return c.QueueOffset, c.QueueOffset
 	}
 	// A checkpoint of an older broker has times only: begin with the last file
 	// whose first record is as old as what is durable.
-	start := s.log.Min() + int64(s.log.Files()-1)*s.log.FileSize()
-	for ; start > s.log.Min(); start -= s.log.FileSize() {
-		if t, ok := s.log.FirstRecord(start); ok && t > 0 && t <= c.QueueTime {
+	start := log.Min() + int64(log.Files()-1)*log.FileSize()
+	for ; start > log.Min(); start -= log.FileSize() {
+		if t, ok := log.FirstRecord(start); ok && t > 0 && t <= c.QueueTime {
 			break
 		}
 	}
@@ -150,36 +153,18 @@ func (s *Store) recoveryStart() (from, dispatched int64) {
 // behind dispatched, and to the index, if they start behind indexed. Queues
 // ignore what they have.
 func (s *Store) redispatch(ctx context.Context, from, dispatched, indexed int64) error {
-	p := &Put{store: s}
-	var keys []index.Key
+	d := dispatcher{put: &Put{store: s}, queues: s.queues}
 	_, err := s.log.Scan(from, s.record, func(off int64, size int32, m *message.Message) error {
 		if off <= dispatched {
 			return nil
 		}
-		p.entries, p.hashes, keys = p.entries[:0], p.hashes[:0], keys[:0]
-		e := entry{size: size}
-		p.describe(&e, m)
-		if s.index != nil && off > indexed && m.SysFlag&message.FlagTransactionMask != message.FlagTransactionUndo {
-			for _, h := range p.hashes {
-				keys = append(keys, index.Key{Hash: h, Phy: off, StoreTime: m.StoreTimestamp})
-			}
-			s.index.Add(keys)
+		e := d.describe(size, m)
+		if s.index != nil && off > indexed {
+			s.index.Add(d.keys(off, m))
 		}
-		if !queued(m.SysFlag) {
-			return ctx.Err()
-		}
-		tagsCode := e.tagsCode
-		if e.delay > 0 {
-			tagsCode = m.StoreTimestamp + e.delay
-		}
-		q, err := s.queues.Queue(m.Topic, m.QueueID)
-		if err != nil {
+		if err := d.append(off, m, e); err != nil {
 			return err
 		}
-		if err := q.Append(m.QueueOffset, cqueue.Unit{Phy: off, Size: size, TagsCode: tagsCode}); err != nil {
-			return err
-		}
-		q.Next = q.Max()
 		return ctx.Err()
 	})
 	return err

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -279,7 +280,8 @@ func (l *Log) readRaw(p []byte, offset int64) error {
 		return ErrNotFound
 	}
 	n, err := f.ReadAt(p, offset-f.start)
-	if n == len(p) {
+	if n == len(p) || errors.Is(err, io.EOF) {
+		clear(p[n:]) // a file opened for reading alone may still be short: nothing was written there
 		err = nil
 	}
 	return errors.Join(err, f.release())

@@ -118,6 +118,13 @@ func (q *Queue) restartLocked(off int64) error {
 	return nil
 }
 
+// Restart empties the queue, on disk too, to begin again at off. Appender only.
+func (q *Queue) Restart(off int64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.restartLocked(off)
+}
+
 // Read copies the units [from, from+n) as far as they exist, at most len(dst)
 // of them, and returns how many. Fewer than asked for and none at the end of
 // the queue are no errors.
@@ -280,4 +287,11 @@ func (q *Queue) discard() error {
 	q.mu.written = q.mu.max
 	q.mu.tail, q.mu.tailAt = nil, q.mu.max
 	return q.removeFilesLocked()
+}
+
+// LastPhy is where the record of the last unit begins, -1 when there is none.
+func (q *Queue) LastPhy() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.lastPhy
 }
