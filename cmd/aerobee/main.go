@@ -108,7 +108,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServerCommand(), newNamesrvCommand(), newBrokerCommand(),
-		newSendCommand(), newTailCommand(), newAdminCommand(), newBenchCommand(),
+		newSendCommand(), newTailCommand(), newAdminCommand(), newBenchCommand(), newStoreCommand(),
 	)
 	return root
 }

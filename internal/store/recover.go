@@ -80,7 +80,8 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
-	if err := s.checkEnd(end, last.StoreTimestamp); err != nil {
+	tail := Tail{Log: s.log, Clean: s.recovery.Clean, Checkpoint: s.checkpoint, Record: s.record, Reaches: s.queuesReach}
+	if err := tail.Judge(end, last.StoreTimestamp); err != nil {
 		return err
 	}
 	if err := s.log.Truncate(end); err != nil {

@@ -190,6 +190,16 @@ func (l *Log) Files() int {
 	return len(l.mu.files)
 }
 
+// Limit is the offset behind the last file.
+func (l *Log) Limit() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.mu.files) == 0 {
+		return 0
+	}
+	return l.mu.files[len(l.mu.files)-1].start + l.fileSize
+}
+
 // fileAt returns the file that holds offset, acquired, or nil.
 func (l *Log) fileAt(offset int64) *file {
 	l.mu.RLock()
