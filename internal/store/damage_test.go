@@ -159,3 +159,20 @@ func TestNextFindsRecordsOfTheirOffsetOnly(t *testing.T) {
 	require.False(t, ok)
 	require.NoError(t, l.Close())
 }
+
+// TestRecordsWithoutPropertiesAreNotTorn puts the two zero bytes with which such
+// a record ends at every place in a sector.
+func TestRecordsWithoutPropertiesAreNotTorn(t *testing.T) {
+	mem := vfs.NewMem()
+	c := small(mem)
+	c.CommitLogFileSize = 1 << 19
+	s := open(t, c)
+	for range 600 {
+		put(t, s, msg("T", 0, string(make([]byte, 700-92+1)))) // one byte more than a multiple of the step
+	}
+	require.NoError(t, s.FlushLog())
+	kill(t, s)
+	s = open(t, c)
+	require.EqualValues(t, 600, s.MaxOffset("T", 0))
+	closeStore(t, s)
+}

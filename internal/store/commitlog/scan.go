@@ -73,7 +73,10 @@ const sector = 512
 // the record goes; real properties are not, since they end with a separator.
 func torn(rec []byte, offset int64, m *message.Message) bool {
 	end := offset + int64(len(rec))
-	tail := end - int64(len(m.Topic)+len(m.Properties)+4) // the lengths take 3 or 4 bytes
+	tail := end - int64(len(m.Topic)+len(m.Properties)+3) // without the first byte of a length of 2, which is zero
+	if m.Properties == "" {
+		end -= 2 // the zeros of their length are right
+	}
 	for at := tail - tail%sector; at < end; at += sector {
 		from, to := max(at, offset), min(at+sector, end)
 		if to > tail && allZero(rec[from-offset:to-offset]) {
