@@ -51,6 +51,22 @@ func ReadCheckpoint(fs vfs.FS, dir string) (Checkpoint, error) {
 	return decodeCheckpoint(b[:]), errors.Join(err, f.Close())
 }
 
+// WriteCheckpoint makes the checkpoint file of a store that is not open.
+func WriteCheckpoint(fs vfs.FS, dir string, c Checkpoint) error {
+	f, err := fs.Create(filepath.Join(dir, "checkpoint"))
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(checkpointSize)
+	if err == nil {
+		_, err = f.WriteAt(c.append(nil), 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close(), fs.SyncDir(dir))
+}
+
 func decodeCheckpoint(b []byte) (c Checkpoint) {
 	for i, p := range []*int64{&c.LogTime, &c.QueueTime, &c.IndexTime, &c.MasterFlush, &c.Confirmed, &c.QueueOffset} {
 		*p = int64(binary.BigEndian.Uint64(b[8*i:]))

@@ -22,8 +22,8 @@ type Tail struct {
 	Reaches func(phy int64) (bool, error)
 }
 
-// Judge decides what it means that the log could be read only up to end, where
-// lastTime is the store time of the last good record. It is nil for a torn tail,
+// Judge decides what it means that the log could be read only up to end; records
+// behind it that are older than lastTime are stale. It is nil for a torn tail,
 // which a crash leaves and which may be cut off, and a *FileError for damage:
 // cutting that off would lose good records behind it, or hide that acknowledged
 // ones are gone.

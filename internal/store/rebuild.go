@@ -91,6 +91,23 @@ func (d *dispatcher) bridge(q *cqueue.Queue, next, phy int64) bool {
 	return true
 }
 
+// leap makes queue offset next, whose record is at phy, the end of the queue. If
+// there is room for the missing records, their fields are damaged: their units
+// lead to places where no record begins, which readers pass over. Otherwise the
+// queue had been reset, and begins there.
+func leap(q *cqueue.Queue, next, phy int64) error {
+	gap := next - q.Max()
+	if gap > (phy-q.LastPhy())/message.MinRecordSize-1 {
+		return q.Restart(next)
+	}
+	for ; gap > 0; gap-- {
+		if err := q.Append(q.Max(), cqueue.Unit{Phy: phy - gap, Size: message.MinRecordSize}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // IsFiller tells whether a record stands for damaged ones, see
 // message.AppendFiller.
 func IsFiller(m *message.Message) bool {
@@ -107,9 +124,8 @@ func rolledBack(rec []byte) bool {
 const unitsPerFlush = 1 << 18
 
 // Rebuild reads a sound log from its beginning and builds the queues that want
-// names, which must have no files, and the index when x is not nil. A queue
-// whose records leave out offsets that no filler explains begins behind them:
-// it had been reset. Nobody else may use the store.
+// names, which must have no files, and the index when x is not nil. Nobody else
+// may use the store.
 func Rebuild(ctx context.Context, cfg Config, log *commitlog.Log, want func(topic string, id int32) bool, x *index.Index) error {
 	s := &Store{cfg: cfg, record: message.Options{CRC: cfg.AppendCRC}}
 	set := cqueue.NewSet(cqueue.Config{FS: cfg.FS, Dir: cfg.path("consumequeue"), FileSize: cfg.QueueFileSize, LogMin: log.Min, OpenFiles: cfg.OpenFiles})
@@ -123,12 +139,12 @@ func Rebuild(ctx context.Context, cfg Config, log *commitlog.Log, want func(topi
 			return ctx.Err()
 		}
 		err := d.append(off, m, e)
-		if errors.Is(err, cqueue.ErrGap) {
+		if errors.Is(err, cqueue.ErrGap) { // no filler explains it
 			q, qerr := set.Queue(m.Topic, m.QueueID)
 			if qerr != nil {
 				return qerr
 			}
-			if err = q.Restart(m.QueueOffset); err == nil {
+			if err = leap(q, m.QueueOffset, off); err == nil {
 				err = d.append(off, m, e)
 			}
 		}

@@ -71,8 +71,9 @@ func (s *Store) recover(ctx context.Context) error {
 	from, dispatched := s.recoveryStart()
 	s.recovery.From = from
 	var last message.Message
-	lastStart := int64(-1)
+	lastStart, before := int64(-1), int64(0)
 	end, err := s.log.Scan(from, s.record, func(off int64, _ int32, m *message.Message) error {
+		before = last.StoreTimestamp
 		lastStart, last = off, message.Message{StoreTimestamp: m.StoreTimestamp}
 		s.recovery.Records++
 		return ctx.Err()
@@ -81,7 +82,7 @@ func (s *Store) recover(ctx context.Context) error {
 		return fmt.Errorf("recovery: %w", err)
 	}
 	tail := Tail{Log: s.log, Clean: s.recovery.Clean, Checkpoint: s.checkpoint, Record: s.record, Reaches: s.queuesReach}
-	if err := tail.Judge(end, last.StoreTimestamp); err != nil {
+	if err := tail.Judge(end, min(before, last.StoreTimestamp)); err != nil {
 		return err
 	}
 	if err := s.log.Truncate(end); err != nil {

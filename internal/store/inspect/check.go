@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"sort"
@@ -20,23 +21,32 @@ type checker struct {
 
 	files   *queueFiles
 	queues  map[cqueue.Key]*queue
+	logP    *Part
 	queueP  *Part
 	batchP  *Part
 	damaged []region // of the log, ascending
 	fillers []region // ascending, neighbours joined
+	suspect []region // records that units contradict
+	hasExt  bool     // consumequeue_ext is there
+	before  int64    // store time of the record before the last
 	end     int64    // of the log
 	last    place    // the last record: phy, and its store time in offset
 	indexed int64    // physical offset of the last indexed record
+	// dispatched is the last record whose units are known to be on disk: after a
+	// crash a start drops those of later ones and builds them again.
+	dispatched int64
 
 	repair        bool // collect what a repair needs
 	badIndex      bool
 	badCheckpoint bool
+	badConfig     []string // files that cannot be read
 }
 
 // region is a part of the log from which no record can be read, or that a
 // filler stands in.
 type region struct {
 	from, to int64
+	time     int64   // store time of the record before it, or behind it when there is none
 	cuts     []place // of units that point into it: phy, and size in offset
 }
 
@@ -68,18 +78,21 @@ func (d *Dir) check(ctx context.Context, repair bool) (*checker, error) {
 		d: d, ctx: ctx, repair: repair, queues: make(map[cqueue.Key]*queue),
 		files:  &queueFiles{d: d, fileSize: size},
 		report: &Report{Dir: d.cfg.Dir, LogMin: d.logMin(), Problems: []Problem{}},
-		last:   place{phy: -1}, indexed: -1,
+		last:   place{phy: -1}, indexed: -1, dispatched: -1,
 	}
 	c.report.Start.Clean = d.clean
+	if _, err := d.cfg.FS.Stat(filepath.Join(d.cfg.Dir, "consumequeue_ext")); err == nil {
+		c.hasExt = true
+	}
 	configP := c.report.part("config")
 	if err := c.readMetadata(configP); err != nil {
 		return nil, err
 	}
-	logP := c.report.part("commitlog")
+	c.logP = c.report.part("commitlog")
 	c.queueP, c.batchP = c.report.part("consumequeue"), c.report.part("batchconsumequeue")
 	for _, step := range []func() error{
 		c.findIndexed,
-		func() error { return c.checkLog(logP) },
+		func() error { return c.checkLog(c.logP) },
 		c.checkQueues,
 		func() error { return c.checkIndex(c.report.part("index")) },
 		func() error { return c.checkCheckpoint(c.report.part("checkpoint")) },
@@ -115,14 +128,14 @@ func (c *checker) checkLog(p *Part) error {
 	for _, problem := range c.d.bad {
 		c.problem(p, problem)
 	}
+	if n := len(c.d.runs); n > 0 { // a start knows of the last run alone
+		c.report.Start.From, c.dispatched = c.recoveryStart(c.d.runs[n-1])
+	}
 	for i, run := range c.d.runs {
 		p.Files += int64(run.Files())
 		p.Bytes += run.Limit() - run.Min()
 		if i > 0 {
-			c.damage(c.d.runs[i-1].Limit(), run.Min())
-		}
-		if i == len(c.d.runs)-1 { // a start knows of this run alone
-			c.report.Start.From, _ = c.recoveryStart(run)
+			c.damage(c.d.runs[i-1].Limit(), run.Min(), c.last.offset)
 		}
 		if err := c.checkRun(p, run, i == len(c.d.runs)-1); err != nil {
 			return err
@@ -140,12 +153,12 @@ func (c *checker) recoveryStart(run *commitlog.Log) (from, dispatched int64) {
 	return store.RecoveryStart(run, c.d.checkpoint)
 }
 
-func (c *checker) damage(from, to int64) {
+func (c *checker) damage(from, to, storeTime int64) {
 	if n := len(c.damaged); n > 0 && c.damaged[n-1].to == from {
 		c.damaged[n-1].to = to
 		return
 	}
-	c.damaged = append(c.damaged, region{from: from, to: to})
+	c.damaged = append(c.damaged, region{from: from, to: to, time: storeTime})
 }
 
 // checkRun reads one run of files, passing over damage.
@@ -167,7 +180,7 @@ func (c *checker) checkRun(p *Part, run *commitlog.Log, last bool) error {
 		if c.end = end; end == run.Limit() {
 			return nil
 		}
-		next, ok, err := run.Next(end+1, run.Limit(), c.last.offset, c.d.record)
+		next, ok, err := run.Next(end+1, run.Limit(), c.newest(), c.d.record)
 		if err != nil {
 			return err
 		}
@@ -186,13 +199,17 @@ func (c *checker) checkRun(p *Part, run *commitlog.Log, last bool) error {
 			}
 		}
 		c.problem(p, c.explain(run, end, to, ok))
-		c.damage(end, to)
+		c.damage(end, to, cmp.Or(c.last.offset, next.StoreTime))
 		if !ok {
 			return nil
 		}
 		at = next.Offset
 	}
 }
+
+// newest is a store time that records behind the last one have reached, even if
+// one record's is damaged.
+func (c *checker) newest() int64 { return min(c.before, c.last.offset) }
 
 func (c *checker) explain(run *commitlog.Log, end, to int64, more bool) Problem {
 	problem := Problem{File: run.Path(end), Offset: end % run.FileSize(), Found: "no record", Expected: "a record, as the checkpoint or a consume queue says"}
@@ -212,10 +229,10 @@ func (c *checker) tornAt(run *commitlog.Log, end int64, more bool) (bool, error)
 		return true, nil // was being written when it was read
 	}
 	tail := store.Tail{Log: run, Clean: c.d.clean, Checkpoint: c.d.checkpoint, Record: c.d.record, Reaches: c.files.reaches}
-	if c.last.phy < 0 || c.d.checkpoint.QueueOffset >= run.Limit() { // of another log: the checkpoint is what is wrong
+	if c.d.checkpoint.QueueOffset >= run.Limit() { // of another log: the checkpoint is what is wrong
 		tail.Checkpoint = store.Checkpoint{}
 	}
-	err := tail.Judge(end, c.last.offset)
+	err := tail.Judge(end, c.newest())
 	if damage := (*store.FileError)(nil); asFileError(err, &damage) {
 		return false, nil
 	}
@@ -230,7 +247,7 @@ func (c *checker) record(p *Part, run *commitlog.Log, off int64, size int32, m *
 			Expected: "at least " + itoa(c.last.offset) + ", that of the record before",
 		})
 	}
-	c.last = place{phy: off, offset: max(c.last.offset, m.StoreTimestamp)}
+	c.before, c.last = c.last.offset, place{phy: off, offset: m.StoreTimestamp}
 	if store.IsFiller(m) {
 		c.report.Fillers++
 		if n := len(c.fillers); n > 0 && c.fillers[n-1].to == off {
@@ -239,7 +256,7 @@ func (c *checker) record(p *Part, run *commitlog.Log, off int64, size int32, m *
 			c.fillers = append(c.fillers, region{from: off, to: off + int64(size)})
 		}
 	}
-	if !c.d.clean && off >= c.report.Start.From && off > c.indexed {
+	if !c.d.clean && off > c.dispatched && off >= c.report.Start.From && off > c.indexed {
 		c.report.Start.KeysToBuild += int64(len(hashes(nil, m)))
 	}
 	if !queued(m) {

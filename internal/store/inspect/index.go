@@ -54,6 +54,8 @@ type indexPass struct {
 	phy            int64 // of the record whose keys are in want
 	want           []int32
 	storeTime      int64
+	lastDiff       int32
+	oldest         bool // the first file
 	rec            []byte
 }
 
@@ -72,9 +74,9 @@ func (c *checker) checkIndex(p *Part) error {
 		}
 		p.Files++
 		p.Bytes += info.Size
-		pass := &indexPass{c: c, p: p, path: path, slots: slots, entries: entries, trusted: c.end, prevPhy: -1, phy: -1}
+		pass := &indexPass{c: c, p: p, path: path, slots: slots, entries: entries, trusted: c.end, prevPhy: -1, phy: -1, oldest: i == 0}
 		if !c.d.clean {
-			pass.trusted = min(c.end, c.report.Start.From+1) // a start drops the others
+			pass.trusted = min(c.end, max(c.dispatched+1, c.report.Start.From)) // a start drops the others
 		}
 		if err := pass.run(i == len(infos)-1); err != nil {
 			return err
@@ -120,6 +122,7 @@ func (x *indexPass) run(newest bool) error {
 func (x *indexPass) readEntries() (whole bool, err error) {
 	at := index.HeaderSize + x.slots*index.SlotSize
 	whole = true
+	first := int64(0) // the first entry that is not trusted
 	buf := make([]byte, 4096*index.EntrySize)
 	for n := int64(1); n < int64(x.h.Count); {
 		b := buf[:min(int64(len(buf)), (int64(x.h.Count)-n)*index.EntrySize)]
@@ -134,9 +137,15 @@ func (x *indexPass) readEntries() (whole bool, err error) {
 				x.entry(n, at+n*index.EntrySize, e)
 			case e.Phy >= x.c.end:
 				x.c.report.Start.KeysToDrop++
-				whole = false
+				fallthrough
 			default:
-				whole = false
+				if whole {
+					whole, first = false, at+n*index.EntrySize
+				}
+				if e.Phy < x.trusted && x.right(e) {
+					x.bad(first, "an entry that leads nowhere", "entries in the order of their records: one of offset "+itoa(e.Phy)+" follows")
+					return false, nil
+				}
 			}
 			n++
 		}
@@ -180,9 +189,22 @@ func (x *indexPass) entry(n, at int64, e index.Entry) {
 	if !slices.Contains(x.want, e.Hash) {
 		x.bad(at, found, fmt.Sprintf("one of the hashes %d of the record's keys", x.want))
 	}
-	if diff := max(x.storeTime-x.h.BeginTime, 0) / 1000; n > 1 && x.h.BeginTime > 0 && int64(e.TimeDiff) != min(diff, 1<<31-1) {
+	x.lastDiff = e.TimeDiff
+	if n == 1 && (x.h.BeginPhy != e.Phy || x.h.BeginTime != x.storeTime) {
+		x.bad(0, fmt.Sprintf("begin time %d and offset %d", x.h.BeginTime, x.h.BeginPhy), fmt.Sprintf("%d and %d, those of the first entry", x.storeTime, e.Phy))
+	}
+	// The first entry of a later file has the time since the one before it began.
+	if diff := max(x.storeTime-x.h.BeginTime, 0) / 1000; (n > 1 || x.oldest) && x.h.BeginTime > 0 && int64(e.TimeDiff) != min(diff, 1<<31-1) {
 		x.bad(at, found, fmt.Sprintf("%d s, the time since the file begins", diff))
 	}
+}
+
+// right tells whether an entry is that of a record.
+func (x *indexPass) right(e index.Entry) bool {
+	if e.Phy != x.phy && (e.Phy < x.c.d.logMin() || x.load(e.Phy) != nil) {
+		return false
+	}
+	return slices.Contains(x.want, e.Hash)
 }
 
 // load reads the keys of a record.
@@ -211,7 +233,7 @@ func (x *indexPass) checkHeader() {
 	if x.h.EndPhy != x.prevPhy {
 		x.bad(24, "end offset "+itoa(x.h.EndPhy), itoa(x.prevPhy)+", that of the last entry")
 	}
-	if x.phy == x.prevPhy && (x.h.EndTime > x.storeTime || x.h.EndTime <= x.storeTime-1000) { // to the second after a recovery
+	if x.phy == x.prevPhy && x.h.EndTime != x.storeTime && x.h.EndTime != x.h.BeginTime+int64(x.lastDiff)*1000 { // the latter after a recovery
 		x.bad(8, "end time "+itoa(x.h.EndTime), itoa(x.storeTime)+", that of the last entry's record")
 	}
 }

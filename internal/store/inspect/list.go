@@ -192,10 +192,10 @@ func (d *Dir) LogFiles(ctx context.Context, visit func(LogFileInfo) error) error
 // eachRecord visits the good records of a run from an offset on, in order,
 // passing over damage.
 func (d *Dir) eachRecord(ctx context.Context, run *commitlog.Log, from int64, visit func(off int64, size int32, m *message.Message) error) error {
-	newest := int64(0)
+	newest, before := int64(0), int64(0)
 	for at := from; at < run.Limit(); {
 		end, err := run.Scan(at, d.record, func(off int64, size int32, m *message.Message) error {
-			newest = max(newest, m.StoreTimestamp)
+			before, newest = newest, m.StoreTimestamp
 			if err := visit(off, size, m); err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func (d *Dir) eachRecord(ctx context.Context, run *commitlog.Log, from int64, vi
 		if err != nil {
 			return err
 		}
-		next, ok, err := run.Next(end+1, run.Limit(), newest, d.record)
+		next, ok, err := run.Next(end+1, run.Limit(), min(before, newest), d.record)
 		if !ok || err != nil {
 			return err
 		}

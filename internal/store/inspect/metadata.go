@@ -78,6 +78,7 @@ func (c *checker) readConfig(p *Part, path string, into any) error {
 			p.Items++
 			return nil
 		}
+		c.badConfig = append(c.badConfig, path)
 		at := int64(-1)
 		if bad := (*javajson.Error)(nil); errors.As(err, &bad) {
 			at = int64(bad.Offset)
@@ -140,14 +141,15 @@ func (c *checker) checkCheckpoint(p *Part) error {
 	k := c.d.checkpoint
 	for i, v := range []int64{k.LogTime, k.QueueTime, k.IndexTime} {
 		name := []string{"physicMsgTimestamp ", "logicsMsgTimestamp ", "indexMsgTimestamp "}[i]
-		if v < 0 || c.last.phy >= 0 && v > c.last.offset {
+		if v < 0 || c.last.phy >= 0 && v > c.last.offset && len(c.damaged) == 0 {
 			bad(int64(8*i), name+itoa(v), "0 to "+itoa(c.last.offset)+", the store time of the last record")
 		}
 	}
 	switch at := k.QueueOffset; {
+	case find(c.damaged, at) != nil || find(c.fillers, at) != nil:
 	case at < 0 || at >= max(c.end, 1):
 		bad(40, "logicsPhysicalOffset "+itoa(at), "0 to "+itoa(c.last.phy)+", the offset of the last record")
-	case at >= c.d.logMin() && c.last.phy >= 0 && !c.d.isRecord(at) && find(c.damaged, at) == nil && find(c.fillers, at) == nil:
+	case at >= c.d.logMin() && c.last.phy >= 0 && !c.d.isRecord(at):
 		bad(40, "logicsPhysicalOffset "+itoa(at), "the offset of a record")
 	}
 	return nil

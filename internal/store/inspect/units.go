@@ -42,26 +42,29 @@ func (c *checker) recordUnit(w wanted, off int64) error {
 		q.records++
 		return nil
 	}
-	for _, fresh := range []bool{false, true} {
+	differs := false
+	for _, fresh := range []bool{false, true} { // it may have been written since it was read
 		u, ok, err := c.files.unit(q, w.offset, fresh)
 		if err != nil {
 			return err
 		}
-		if ok && w.fits(u) {
+		if ok && c.unitProblemOf(q, w, u) == "" {
 			q.matched++
 			return nil
 		}
-		if ok && fresh {
-			q.differs++
-			return nil
-		}
+		differs = ok
 	}
-	if !c.d.clean && off >= c.report.Start.From {
+	switch {
+	case !c.d.clean && off > c.dispatched && off >= c.report.Start.From:
 		q.build++
 		c.report.Start.UnitsToBuild++
 		return nil
+	case differs:
+		q.differs++
+	default:
+		q.missing++
 	}
-	if q.missing++; q.missing == 1 {
+	if q.differs+q.missing == 1 {
 		q.lost = place{off, w.offset}
 	}
 	return nil
@@ -94,19 +97,18 @@ func (c *checker) checkQueues() error {
 }
 
 // reportMissing makes a problem of records without units, unless their topic is
-// deleted.
+// deleted, and of others whose units no problem was found with.
 func (c *checker) reportMissing(q *queue) {
-	if q.missing == 0 {
+	if q.missing == 0 && (q.differs == 0 || q.bad) {
 		return
 	}
 	if !c.meta.known(q.key.Topic) {
 		c.report.Orphans += q.missing
-		q.missing = 0
 		return
 	}
 	q.bad = true
 	problem := Problem{
-		File: c.d.queueDir(q.key, q.batch), Offset: -1, Found: fmt.Sprintf("no units for %d records", q.missing),
+		File: c.d.queueDir(q.key, q.batch), Offset: -1, Found: fmt.Sprintf("no units for %d records", q.missing+q.differs),
 		Expected: fmt.Sprintf("one each, the first at queue offset %d for the record at offset %d of the log", q.lost.offset, q.lost.phy),
 	}
 	if len(q.files) > 0 && !q.batch {
@@ -125,6 +127,7 @@ type unitPass struct {
 	ended   bool  // the end of data was seen
 	inRange int64 // units of records in the log
 	broken  bool
+	stop    Problem // the first unit that is none, where a start takes the queue to end
 }
 
 // checkQueue reads a queue's units in order.
@@ -142,11 +145,21 @@ func (c *checker) checkQueue(q *queue) error {
 	}
 	c.queueP.Files += int64(len(q.files))
 	c.queueP.Bytes += int64(len(q.files)) * c.files.fileSize
+	if pass.inRange < q.matched && pass.ended && !pass.broken && c.stillThere(q) { // units were found behind where the queue seems to end
+		pass.broken = true
+		c.problem(c.queueP, pass.stop)
+	}
 	q.bad = q.bad || pass.broken
 	if pass.inRange == q.matched && q.differs == 0 {
 		return nil
 	}
 	return c.eachUnit(q, func(off int64, u cqueue.Unit, path string) error { return c.compareUnit(q, off, u, path) })
+}
+
+// stillThere tells whether the queue's first file has not expired meanwhile.
+func (c *checker) stillThere(q *queue) bool {
+	_, err := c.d.cfg.FS.Stat(filepath.Join(c.d.queueDir(q.key, false), commitlog.FileName(q.files[0]*cqueue.UnitSize)))
+	return err == nil
 }
 
 // eachUnit visits all units of the files, also those that are no data.
@@ -181,15 +194,15 @@ func (c *checker) checkUnit(pass *unitPass, off int64, u cqueue.Unit, path strin
 	data := u.Size > 0 && u.Phy >= 0
 	switch {
 	case !data && u == (cqueue.Unit{}):
-		pass.ended = true
+		pass.end(path, at, u)
 		return
-	case !c.d.clean && (!data || pass.ended || u.Phy >= c.report.Start.From && u.Phy <= pass.prev):
-		pass.ended = true // behind the last good unit may be anything after a crash
+	case !c.d.clean && (!data || pass.ended || u.Phy > c.dispatched && u.Phy <= pass.prev):
+		pass.end(path, at, u) // behind the last good unit may be anything after a crash
 		c.report.Start.UnitsToDrop++
 		return
 	case !data:
 		c.unitProblem(pass, path, at, u, "a unit, or zeros where none is")
-		pass.ended = true
+		pass.end(path, at, u)
 		return
 	case pass.ended:
 		c.unitProblem(pass, path, at, u, "zeros: units end before it")
@@ -216,6 +229,14 @@ func (c *checker) checkUnit(pass *unitPass, off int64, u cqueue.Unit, path strin
 		if !c.d.clean {
 			c.report.Start.UnitsToDrop++
 		}
+	}
+}
+
+// end notes the first unit that is none.
+func (pass *unitPass) end(path string, at int64, u cqueue.Unit) {
+	if !pass.ended {
+		pass.ended = true
+		pass.stop = Problem{File: path, Offset: at, Found: describe(u), Expected: "a unit: others follow that belong to records"}
 	}
 }
 
@@ -261,6 +282,9 @@ func (c *checker) compareUnit(q *queue, off int64, u cqueue.Unit, path string) e
 	if expected == "" {
 		return nil
 	}
+	if wrong, err := c.disowned(q, off, u, rec); wrong || err != nil {
+		return err
+	}
 	q.bad = true
 	c.problem(c.queueP, Problem{File: path, Offset: off % c.files.perFile() * cqueue.UnitSize, Found: describe(u), Expected: expected})
 	return nil
@@ -279,12 +303,48 @@ func (c *checker) mismatch(q *queue, off int64, u cqueue.Unit, rec []byte) strin
 		return fmt.Sprintf("a record of this queue, not of %s/%d", m.Topic, m.QueueID)
 	case list[i].offset != off:
 		return fmt.Sprintf("the record of queue offset %d, not %d", off, list[i].offset)
-	case !list[i].fits(u):
-		return describe(list[i].unit)
-	case extAddress(u.TagsCode):
-		return c.checkExt(q, u.TagsCode, list[i].unit.TagsCode)
 	}
-	return ""
+	return c.unitProblemOf(q, list[i], u)
+}
+
+// unitProblemOf says what a unit should be when it is not the wanted one.
+func (c *checker) unitProblemOf(q *queue, w wanted, u cqueue.Unit) string {
+	switch {
+	case w.fits(u):
+		return ""
+	case u.Phy == w.unit.Phy && u.Size == w.unit.Size && extAddress(u.TagsCode) && c.hasExt:
+		return c.checkExt(q, u.TagsCode, w.unit.TagsCode)
+	}
+	return describe(w.unit)
+}
+
+// disowned tells whether a record that a unit fits to in place and size names
+// another queue or offset, where no unit is: then the record is damaged in its
+// fields, for which the format has no checksum, and not the unit.
+func (c *checker) disowned(q *queue, off int64, u cqueue.Unit, rec []byte) (bool, error) {
+	m, err := message.Parse(rec)
+	if err != nil || int(u.Size) != len(rec) {
+		return false, nil
+	}
+	for _, w := range unitsOf(&m, u.Phy, u.Size) {
+		if w.key == q.key && w.offset == off {
+			return false, nil
+		}
+		own, err := c.queue(w.key)
+		if err != nil {
+			return false, err
+		}
+		if there, ok, err := c.files.unit(own, w.offset, false); err != nil || ok && there.Phy == u.Phy {
+			return false, err
+		}
+	}
+	run := c.d.run(u.Phy)
+	c.problem(c.logP, Problem{
+		File: run.Path(u.Phy), Offset: u.Phy % run.FileSize(), Found: fmt.Sprintf("a record of %s/%d at queue offset %d", m.Topic, m.QueueID, m.QueueOffset),
+		Expected: fmt.Sprintf("one of %s/%d at %d, whose unit leads there", q.key.Topic, q.key.ID, off),
+	})
+	c.suspect = append(c.suspect, region{from: u.Phy, to: u.Phy + int64(u.Size), time: m.StoreTimestamp})
+	return true, nil
 }
 
 // extMinSize is the size of a unit of consumequeue_ext without a bit map.

@@ -73,12 +73,13 @@ func unitsOf(m *message.Message, off int64, size int32) []wanted {
 	return list
 }
 
-// extAddress tells whether a tags code is the address of a unit in consumequeue_ext.
+// extAddress tells whether a tags code can be the address of a unit in
+// consumequeue_ext.
 func extAddress(tagsCode int64) bool { return tagsCode < math.MinInt32 }
 
 // fits tells whether a unit is the wanted one.
 func (w *wanted) fits(u cqueue.Unit) bool {
-	return u.Phy == w.unit.Phy && u.Size == w.unit.Size && (u.TagsCode >= w.from && u.TagsCode <= w.to || extAddress(u.TagsCode))
+	return u.Phy == w.unit.Phy && u.Size == w.unit.Size && u.TagsCode >= w.from && u.TagsCode <= w.to
 }
 
 // hashes appends the hashes under which the index has a record.
