@@ -40,6 +40,7 @@ type checker struct {
 	badIndex      bool
 	badCheckpoint bool
 	badConfig     []string // files that cannot be read
+	units         []byte   // buffer of eachUnit
 }
 
 // region is a part of the log from which no record can be read, or that a

@@ -164,7 +164,10 @@ func (c *checker) stillThere(q *queue) bool {
 
 // eachUnit visits all units of the files, also those that are no data.
 func (c *checker) eachUnit(q *queue, visit func(off int64, u cqueue.Unit, path string) error) error {
-	buf := make([]byte, 1024*cqueue.UnitSize)
+	if c.units == nil {
+		c.units = make([]byte, 1024*cqueue.UnitSize)
+	}
+	buf := c.units
 	for _, start := range q.files {
 		path := filepath.Join(c.d.queueDir(q.key, false), commitlog.FileName(start*cqueue.UnitSize))
 		for at := int64(0); at < c.files.perFile(); {
