@@ -72,6 +72,7 @@ func fill(t testing.TB, s *store.Store, n int) []sent {
 		require.NoError(t, r.Err)
 		list = append(list, sent{topic: m.Topic, queue: m.QueueID, offset: r.QueueOffset, phy: r.PhysicalOffset, body: string(m.Body)})
 	}
+	s.IndexLast() // waits for the index, which writes to a mapping that vfs.Mem reads without a lock
 	end := s.LogMax()
 	for i := len(list) - 1; i >= 0; i-- {
 		next := end
