@@ -11,7 +11,7 @@ import (
 
 func newBrokerCommand() *cobra.Command {
 	var file, names string
-	var show bool
+	var show, repair bool
 	cmd := &cobra.Command{
 		Use:   "broker",
 		Short: "Run a broker alone",
@@ -31,23 +31,27 @@ func newBrokerCommand() *cobra.Command {
 				_, err := fmt.Fprint(cmd.OutOrStdout(), cfg.Properties())
 				return err
 			}
-			return runBroker(cmd, cfg, report)
+			return runBroker(cmd, cfg, report, repair)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "broker.conf")
 	cmd.Flags().StringVarP(&names, "namesrv", "n", "", `nameservers, "host:port;host:port"`)
 	cmd.Flags().BoolVarP(&show, "print", "p", false, "print the effective configuration and exit")
+	cmd.Flags().BoolVar(&repair, "repair", false, repairUsage)
 	return cmd
 }
 
-func runBroker(cmd *cobra.Command, cfg *config.Broker, report config.Report) error {
+// repairUsage explains the flag of the commands that open a store.
+const repairUsage = "mend a damaged store before it is opened: keep what is intact, and copies of what is changed in repair-TIME below the store"
+
+func runBroker(cmd *cobra.Command, cfg *config.Broker, report config.Report, repair bool) error {
 	log, err := newLogger(cmd)
 	if err != nil {
 		return err
 	}
 	report.Log(log)
 	warnOpen(log, cfg.BindAddress)
-	s := &server{cmd: cmd, log: log, started: time.Now()}
+	s := &server{cmd: cmd, log: log, started: time.Now(), repair: repair}
 	ctx := cmd.Context()
 	b, err := s.broker(ctx, cfg, "", newMetrics())
 	if err != nil {

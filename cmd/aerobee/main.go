@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aerobee/aerobee/internal/broker"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/store"
 	"github.com/aerobee/aerobee/internal/vfs"
@@ -84,10 +85,11 @@ func exitCode(err error) int {
 	var problems *config.Problems
 	var locked *vfs.LockedError
 	var file *store.FileError
+	var state *broker.UnreadableError
 	switch {
 	case errors.As(err, &usage), errors.As(err, &problems):
 		return exitUsage
-	case errors.As(err, &locked), errors.As(err, &file):
+	case errors.As(err, &locked), errors.As(err, &file), errors.As(err, &state):
 		return exitStore
 	default:
 		return exitFailed
@@ -108,7 +110,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServerCommand(), newNamesrvCommand(), newBrokerCommand(),
-		newSendCommand(), newTailCommand(), newAdminCommand(), newBenchCommand(),
+		newSendCommand(), newTailCommand(), newAdminCommand(), newBenchCommand(), newStoreCommand(),
 	)
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -19,7 +20,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script: the command line as users meet it. $NS is the
 // nameserver of an installation of its own with brokers broker-a and broker-b and
-// a topic T of two queues; $A and $B are the brokers' addresses.
+// a topic T of two queues; $A and $B are the brokers' addresses. The directory
+// store is what writeStore makes.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -31,9 +33,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NAMESRV_ADDR", c.Namesrv.Addr)
 			env.Setenv("A", c.Broker("broker-a").Addr)
 			env.Setenv("B", c.Broker("broker-b").Addr)
-			return nil
+			return writeStore(filepath.Join(env.WorkDir, "store"))
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "overwrite": overwrite},
 	})
 }
 
@@ -54,4 +56,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// overwrite FILE OFFSET TEXT damages a file.
+func overwrite(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: overwrite FILE OFFSET TEXT")
+	}
+	at, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
+	ts.Check(err)
+	_, err = f.WriteAt([]byte(args[2]), at)
+	ts.Check(err)
+	ts.Check(f.Close())
 }

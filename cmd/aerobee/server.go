@@ -29,6 +29,7 @@ type serverFlags struct {
 	data, bind, advertise                           string
 	namesrvPort, brokerPort, proxyPort, consolePort int
 	cluster, brokerName, config, flush              string
+	repair                                          bool
 }
 
 func newServerCommand() *cobra.Command {
@@ -56,6 +57,7 @@ when everything answers.`,
 	flags.StringVar(&f.brokerName, "broker-name", "broker-a", "name of the broker")
 	flags.StringVar(&f.config, "config", "", "broker.conf with more settings; flags win")
 	flags.StringVar(&f.flush, "flush", "sync", "what an acknowledgement means: sync (on disk) or async (written)")
+	flags.BoolVar(&f.repair, "repair", false, repairUsage)
 	return cmd
 }
 
@@ -162,7 +164,7 @@ func runServer(cmd *cobra.Command, f *serverFlags) error {
 	if err := ns.Validate(); err != nil {
 		return err
 	}
-	s := &server{cmd: cmd, log: log, started: time.Now()}
+	s := &server{cmd: cmd, log: log, started: time.Now(), repair: f.repair}
 	return s.run(cmd.Context(), f, cfg, ns)
 }
 
@@ -179,6 +181,7 @@ type server struct {
 	cmd     *cobra.Command
 	log     *slog.Logger
 	started time.Time
+	repair  bool // mend the store first
 	ready   atomic.Bool
 	role    atomic.Pointer[broker.Broker] // from before its start on
 }
@@ -220,7 +223,7 @@ func (s *server) run(ctx context.Context, f *serverFlags, cfg *config.Broker, ns
 
 // broker starts a broker that its nameservers know.
 func (s *server) broker(ctx context.Context, cfg *config.Broker, advertise string, reg *prometheus.Registry) (*broker.Broker, error) {
-	b, err := broker.New(broker.Config{Broker: cfg, Advertise: withPort(advertise), Logger: s.log})
+	b, err := broker.New(broker.Config{Broker: cfg, Advertise: withPort(advertise), Repair: s.repair, Logger: s.log})
 	if err != nil {
 		return nil, usageError{err}
 	}

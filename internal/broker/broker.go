@@ -35,9 +35,11 @@ type Config struct {
 	// Advertise is the host:port that is registered with the nameservers and goes
 	// into message ids. Empty, or port 0: brokerIP1 and the port in use.
 	Advertise string
-	FS        vfs.FS           // vfs.OS when nil
-	Logger    *slog.Logger     // slog.Default when nil
-	Now       func() time.Time // time.Now when nil
+	// Repair mends a damaged store before it is opened.
+	Repair bool
+	FS     vfs.FS           // vfs.OS when nil
+	Logger *slog.Logger     // slog.Default when nil
+	Now    func() time.Time // time.Now when nil
 }
 
 // Broker is a running broker. See New.
@@ -115,7 +117,7 @@ func (b *Broker) Start(ctx context.Context) error {
 	b.group = run.NewGroup(context.WithoutCancel(ctx))
 	for _, step := range []func(context.Context) error{b.loadConfig, b.listen, b.openStore, b.openTables} {
 		if err := step(ctx); err != nil {
-			return errors.Join(err, b.abandon(ctx))
+			return errors.Join(unreadable(err), b.abandon(ctx))
 		}
 	}
 	b.startTasks()

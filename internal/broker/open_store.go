@@ -3,9 +3,12 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aerobee/aerobee/internal/config"
+	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/store"
+	"github.com/aerobee/aerobee/internal/store/inspect"
 )
 
 // openStore opens the store directory. It may take as long as recovery does.
@@ -15,6 +18,11 @@ func (b *Broker) openStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.cfg.Repair {
+		if err := b.repair(ctx, sc); err != nil {
+			return err
+		}
+	}
 	if b.store, err = store.Open(ctx, sc); err != nil {
 		return err
 	}
@@ -23,6 +31,37 @@ func (b *Broker) openStore(ctx context.Context) error {
 		b.log.Warn("the store was not closed cleanly", "from", r.From, "end", r.End, "records", r.Records, "took", r.Took)
 	}
 	return nil
+}
+
+// repair mends the store and says what it did.
+func (b *Broker) repair(ctx context.Context, sc store.Config) error {
+	done, err := inspect.Repair(ctx, sc)
+	if done == nil {
+		return err
+	}
+	for _, line := range done.Done {
+		b.log.Warn("store repaired", "what", line)
+	}
+	for _, line := range done.Left {
+		b.log.Error("store: not repaired", "what", line)
+	}
+	b.log.Warn("store repaired: what was changed is kept", "copies", done.Dir)
+	return err
+}
+
+// UnreadableError is a file of the broker's state that cannot be read, nor can
+// its previous generation. The error names it.
+type UnreadableError struct{ error }
+
+func (e *UnreadableError) Unwrap() error { return e.error }
+
+// unreadable marks an error of Start that is about the content of a file.
+func unreadable(err error) error {
+	var bad *javajson.Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	return &UnreadableError{fmt.Errorf("%w; a start with --repair moves the file aside", err)}
 }
 
 // storeConfig translates the configuration for the store.

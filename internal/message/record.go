@@ -52,6 +52,8 @@ var (
 type Options struct {
 	// CRC reserves the checksum property (enabledAppendPropCRC).
 	CRC bool
+	// CheckCRC makes Verify look at the checksum property where a record has one.
+	CheckCRC bool
 }
 
 func hostLen(a netip.Addr) int {
@@ -312,11 +314,11 @@ func Verify(rec []byte, o Options) (Message, error) {
 	if !utf8.ValidString(m.Topic) || m.Topic == "" {
 		return m, fmt.Errorf("%w: topic %q", ErrCorrupt, m.Topic)
 	}
-	if !o.CRC {
-		return m, nil
-	}
 	size, _, _ := Size(rec)
 	tail := rec[:size]
+	if !o.CRC && !(o.CheckCRC && hasCRC(tail)) {
+		return m, nil
+	}
 	if len(m.Properties) < crcPropertySize {
 		return m, fmt.Errorf("%w: no checksum property", ErrCorrupt)
 	}
@@ -328,6 +330,45 @@ func Verify(rec []byte, o Options) (Message, error) {
 		sum /= 10
 	}
 	return m, nil
+}
+
+// hasCRC tells whether a record ends with a checksum property.
+func hasCRC(rec []byte) bool {
+	tail := rec[len(rec)-crcPropertySize:]
+	return string(tail[:len(PropCRC)]) == PropCRC && tail[len(PropCRC)] == nameSeparator && tail[len(tail)-1] == propertySeparator
+}
+
+// AppendFiller appends a record of exactly size bytes that stands for damaged
+// ones. No broker puts it into a queue or the index: its transaction is rolled
+// back. Its body is zero; at and storeTimestamp are those of its place. It fails
+// with ErrCorrupt when size is too small for a record, see MinFillerSize.
+func AppendFiller(dst []byte, size int, at, storeTimestamp int64, o Options) ([]byte, error) {
+	host := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	m := Message{Topic: FillerTopic, SysFlag: FlagTransactionUndo, BornHost: host, StoreHost: host, BornTimestamp: storeTimestamp}
+	if size < MinFillerSize(o) {
+		return dst, fmt.Errorf("%w: a filler of %d bytes, at least %d are needed", ErrCorrupt, size, MinFillerSize(o))
+	}
+	m.Body = make([]byte, size-MinFillerSize(o))
+	start := len(dst)
+	dst, err := AppendRecord(dst, &m, Options{CRC: o.CRC})
+	if err != nil {
+		return dst, err
+	}
+	Finish(dst[start:], 0, at, storeTimestamp, Options{CRC: o.CRC})
+	return dst, nil
+}
+
+// FillerTopic is the topic of fillers.
+const FillerTopic = "-"
+
+// MinFillerSize is the size of the smallest filler in bytes, which is that of
+// the smallest record of a message.
+func MinFillerSize(o Options) int {
+	n := MinRecordSize + len(FillerTopic)
+	if o.CRC {
+		n += crcPropertySize
+	}
+	return n
 }
 
 // AppendBlank appends the record that closes a file with remaining bytes left.

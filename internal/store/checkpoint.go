@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"sync"
 
 	"github.com/aerobee/aerobee/internal/store/index"
+	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // Checkpoint is the content of the file of this name [StoreCheckpoint]: up to
@@ -32,6 +36,40 @@ func (c Checkpoint) append(b []byte) []byte {
 	return b
 }
 
+// ReadCheckpoint reads the checkpoint of the store in dir without opening it;
+// one that is missing or short has zeros for what is not there.
+func ReadCheckpoint(fs vfs.FS, dir string) (Checkpoint, error) {
+	f, err := fs.OpenRead(filepath.Join(dir, "checkpoint"))
+	if errors.Is(err, os.ErrNotExist) {
+		return Checkpoint{}, nil
+	}
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	var b [48]byte
+	_, err = f.ReadAt(b[:], 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return decodeCheckpoint(b[:]), errors.Join(err, f.Close())
+}
+
+// WriteCheckpoint makes the checkpoint file of a store that is not open.
+func WriteCheckpoint(fs vfs.FS, dir string, c Checkpoint) error {
+	f, err := fs.Create(filepath.Join(dir, "checkpoint"))
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(checkpointSize)
+	if err == nil {
+		_, err = f.WriteAt(c.append(nil), 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close(), fs.SyncDir(dir))
+}
+
 func decodeCheckpoint(b []byte) (c Checkpoint) {
 	for i, p := range []*int64{&c.LogTime, &c.QueueTime, &c.IndexTime, &c.MasterFlush, &c.Confirmed, &c.QueueOffset} {
 		*p = int64(binary.BigEndian.Uint64(b[8*i:]))
@@ -49,7 +87,7 @@ func (s *Store) openCheckpoint() error {
 	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	s.checkpoint = decodeCheckpoint(b[:])
+	s.claim.checkpoint = decodeCheckpoint(b[:])
 	size, err := f.Size()
 	if err == nil && size != checkpointSize {
 		err = f.Truncate(checkpointSize)
@@ -70,7 +108,10 @@ func (s *Store) makeCheckpoint(ctx context.Context) error {
 	if e := s.fenced.Load(); e != nil {
 		return nil
 	}
-	err := s.checkpointLocked(ctx)
+	retracted, err := s.checkpointLocked(ctx)
+	if retracted && err == nil { // what was missing is there now
+		_, err = s.checkpointLocked(ctx)
+	}
 	switch {
 	case err == nil:
 		s.roomAgain()
@@ -80,45 +121,97 @@ func (s *Store) makeCheckpoint(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) checkpointLocked(ctx context.Context) error {
+// claim is what the checkpoint file says is durable.
+type claim struct {
+	sync.Mutex
+	checkpoint Checkpoint
+	retracted  int // how often it was
+}
+
+func (s *Store) claimed() (c Checkpoint, retracted int) {
+	s.claim.Lock()
+	defer s.claim.Unlock()
+	return s.claim.checkpoint, s.claim.retracted
+}
+
+// retract lets no start begin at the checkpoint any more, until one is made for
+// which nothing was retracted: units that the checkpoint took for durable are
+// missing, and are built again.
+func (s *Store) retract() error {
+	s.claim.Lock()
+	defer s.claim.Unlock()
+	s.claim.retracted++
+	s.inQueues.Store(0)
+	c := s.claim.checkpoint
+	c.QueueTime, c.QueueOffset = 0, 0
+	return s.claimLocked(c)
+}
+
+func (s *Store) checkpointLocked(ctx context.Context) (retracted bool, err error) {
+	c, n := s.claimed()
 	t, last := s.lastTime.Load(), s.lastStart.Load() // in this order: t is not later than last
 	end := s.log.End()                               // after lastStart: the record that starts there is below end
 	if err := s.log.Sync(end); err != nil {
-		return err
+		return false, err
 	}
 	if err := s.queues.Flush(ctx, end); err != nil {
-		return s.noRoom(s.cfg.path("consumequeue"), err)
+		return false, s.noRoom(s.cfg.path("consumequeue"), err)
 	}
 	if err := s.queues.Sync(); err != nil {
-		return err
+		return false, err
 	}
-	s.inQueues.Store(end)
-	c := s.checkpoint
+	if s.noteQueued(end, n) {
+		return true, nil
+	}
 	if last >= s.log.Min() && last < end {
 		c.LogTime, c.QueueTime, c.QueueOffset = t, t, last
 	}
 	if s.index != nil {
 		switch err := s.index.Sync(); {
 		case errors.Is(err, index.ErrOff):
-			return nil // the next start reads the log from the last good checkpoint on
+			return false, nil // the next start reads the log from the last good checkpoint on
 		case err != nil:
-			return err
+			return false, err
 		}
 		c.IndexTime = c.LogTime
 	}
-	if c == s.checkpoint {
-		return nil
+	s.claim.Lock()
+	defer s.claim.Unlock()
+	if s.claim.retracted != n {
+		return true, nil
 	}
-	return s.writeCheckpoint(c)
+	if c == s.claim.checkpoint {
+		return false, nil
+	}
+	return false, s.claimLocked(c)
 }
 
+// noteQueued notes that the units of all records below end are durable, unless some
+// were missing since the claim was retracted for the nth time.
+func (s *Store) noteQueued(end int64, n int) (retracted bool) {
+	s.claim.Lock()
+	defer s.claim.Unlock()
+	if s.claim.retracted != n {
+		return true
+	}
+	s.inQueues.Store(end)
+	return false
+}
+
+// writeCheckpoint makes the checkpoint file say c.
 func (s *Store) writeCheckpoint(c Checkpoint) error {
+	s.claim.Lock()
+	defer s.claim.Unlock()
+	return s.claimLocked(c)
+}
+
+func (s *Store) claimLocked(c Checkpoint) error {
 	if _, err := s.checkpointF.WriteAt(c.append(nil), 0); err != nil {
 		return s.noRoom(s.cfg.Dir, err)
 	}
 	if err := s.checkpointF.Sync(); err != nil {
 		return err
 	}
-	s.checkpoint = c
+	s.claim.checkpoint = c
 	return nil
 }

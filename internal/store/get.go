@@ -262,6 +262,9 @@ func (g *getter) read(s *Store, req *GetRequest, r *GetResult, dst []byte) ([]by
 		rec := rest[:n]
 		rest = rest[n:]
 		offset++
+		if rolledBack(rec) {
+			continue // stands for a damaged record, see Rebuild
+		}
 		if req.Filter == nil || req.Filter.MatchRecord(rec) {
 			kept += copy(dst[kept:], rec)
 			r.Count++

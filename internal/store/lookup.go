@@ -72,6 +72,10 @@ func (s *Store) OffsetByTime(topic string, id int32, ms int64, upper bool) int64
 		if errors.Is(err, ErrNotFound) {
 			return false, nil // removed: older than anything
 		}
+		if errors.Is(err, ErrMisaligned) { // damage that a repair has closed: as old as what follows
+			next, found, nerr := s.log.Next(u.Phy, u.Phy+maxTimeSearch, 0, s.record)
+			return !found || next.StoreTime >= limit, nerr
+		}
 		return t >= limit, err
 	})
 	if err != nil {
@@ -83,6 +87,10 @@ func (s *Store) OffsetByTime(topic string, id int32, ms int64, upper bool) int64
 	}
 	return off
 }
+
+// maxTimeSearch is how far, in bytes, a damaged record is searched for the next
+// good one: more than a message and its neighbours.
+const maxTimeSearch = 16 << 20
 
 // StoreTimeAt is the store time in ms of the message at a queue offset; ok is
 // false when there is none.
@@ -194,9 +202,7 @@ type Stats struct {
 // Stats returns the counts of this moment.
 func (s *Store) Stats() Stats {
 	usage, err := s.cfg.FS.Usage(s.cfg.Dir)
-	s.checkpointing.Lock()
-	c := s.checkpoint
-	s.checkpointing.Unlock()
+	c, _ := s.claimed()
 	return Stats{
 		Puts: s.counters.puts.Load(), PutBytes: s.counters.putBytes.Load(), PutsFailed: s.counters.putsFailed.Load(),
 		Gets: s.counters.gets.Load(), GetsMissed: s.counters.getsMissed.Load(), GetBytes: s.counters.getBytes.Load(),

@@ -402,6 +402,9 @@ func (m *model) mount(mem *vfs.Mem, crashed bool) {
 		m.tell("  open: %v, power cut %v", err, d.off)
 		if err == nil {
 			m.tell("  log from %d to %d, read from %d, checkpoint at %d", s.LogMin(), s.LogMax(), s.Recovery().From, s.Stats().CheckpointAt)
+			if s.Recovery().From == s.LogMin() && s.Stats().CheckpointAt == 0 {
+				m.allPerhaps() // the checkpoint was retracted: all queues are built again
+			}
 		}
 
 		if err == nil && !d.off {

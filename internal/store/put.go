@@ -213,6 +213,22 @@ func (p *Put) describe(e *entry, m *message.Message) {
 	e.keys = int32(len(p.hashes) - before)
 }
 
+// describeStored describes a record that is in the log, and nothing else.
+func (p *Put) describeStored(size int32, m *message.Message) entry {
+	e := entry{size: size}
+	p.hashes = p.hashes[:0]
+	p.describe(&e, m)
+	return e
+}
+
+// appendKeys appends the index keys of the record that was described last.
+func (p *Put) appendKeys(dst []index.Key, phy, storeTime int64) []index.Key {
+	for _, h := range p.hashes {
+		dst = append(dst, index.Key{Hash: h, Phy: phy, StoreTime: storeTime})
+	}
+	return dst
+}
+
 // TagsCode is the tags code of a message with these tags: Java's
 // String.hashCode, sign extended. No tags have 0.
 func TagsCode(tags string) int64 {

@@ -88,6 +88,12 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
+	claimed, _ := s.claimed()
+	if from < claimed.QueueOffset {
+		if err := s.retract(); err != nil {
+			return fmt.Errorf("recovery: %w", err)
+		}
+	}
 	s.recovery.From = from
 	indexed := max(dispatched, from-1)
 	s.restored = indexed + 1
@@ -100,7 +106,7 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	s.log.SetSynced(from)
 	r := redispatch{s: s, ctx: ctx, put: Put{store: s}, dispatched: dispatched, indexed: indexed, last: -1}
-	end, err := r.readLog(from)
+	end, err := r.readLog(from, claimed)
 	if err != nil {
 		return err
 	}
@@ -109,15 +115,15 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	s.log.SetEnd(end)
 	s.recovery.End, s.recovery.Records = end, r.records
-	s.group.lastTime = max(r.lastTime, s.checkpoint.LogTime)
-	s.group.lastStart = max(r.last, s.checkpoint.QueueOffset)
+	s.group.lastTime = max(r.lastTime, claimed.LogTime)
+	s.group.lastStart = max(r.last, claimed.QueueOffset)
 	s.lastStart.Store(s.group.lastStart)
 	s.lastTime.Store(s.group.lastTime)
 	return s.FlushLog() // a record may be shown before it is durable only if it was before
 }
 
 // readLog reads the log from an offset to its end, which it returns.
-func (r *redispatch) readLog(from int64) (end int64, err error) {
+func (r *redispatch) readLog(from int64, claimed Checkpoint) (end int64, err error) {
 	s := r.s
 	to, err := s.log.Estimate(from)
 	if err == nil {
@@ -128,10 +134,8 @@ func (r *redispatch) readLog(from int64) (end int64, err error) {
 		return 0, fmt.Errorf("recovery: %w", err)
 	}
 	s.cfg.Progress.end(s.cfg.Logger, s.cfg.Now(), end, r.records)
-	if s.recovery.Clean {
-		err = s.log.CheckEnd(end)
-	}
-	return end, err
+	tail := Tail{Log: s.log, Clean: s.recovery.Clean, Checkpoint: claimed, Record: s.record, Reaches: s.queues.Reaches}
+	return end, tail.Judge(end, min(r.before, r.lastTime))
 }
 
 // mendLog cuts the log behind its end and, after a sync that failed, writes what
@@ -141,7 +145,8 @@ func (s *Store) mendLog(ctx context.Context, from, end int64) error {
 		if err := s.log.Rewrite(ctx, from, end); err != nil {
 			return fmt.Errorf("recovery: %w", err)
 		}
-		if err := s.writeCheckpoint(s.checkpoint); err != nil {
+		claimed, _ := s.claimed()
+		if err := s.writeCheckpoint(claimed); err != nil {
 			return fmt.Errorf("recovery: %w", err)
 		}
 	}
@@ -181,7 +186,6 @@ func (s *Store) indexState() index.State {
 // recoveryStart is where to begin reading, and the start of the last record
 // whose units are known to be durable, -1 for none.
 func (s *Store) recoveryStart() (from, dispatched int64, err error) {
-	c := s.checkpoint
 	if s.log.Files() == 0 {
 		return s.log.Min(), -1, nil
 	}
@@ -192,10 +196,17 @@ func (s *Store) recoveryStart() (from, dispatched int64, err error) {
 	if len(infos) == 0 {
 		return s.log.Min(), -1, nil // lost: build all again
 	}
-	if c.QueueOffset > 0 && c.QueueOffset < s.log.Min() {
-		return s.log.Min(), -1, nil
+	claimed, _ := s.claimed()
+	return RecoveryStart(s.log, claimed)
+}
+
+// RecoveryStart is where a start reads a log from whose queues are there, and
+// the start of the last record whose units are known to be durable, -1 for none.
+func RecoveryStart(log *commitlog.Log, c Checkpoint) (from, dispatched int64, err error) {
+	if c.QueueOffset > 0 && c.QueueOffset < log.Min() {
+		return log.Min(), -1, nil
 	}
-	ok, err := s.log.HasRecord(c.QueueOffset)
+	ok, err := log.HasRecord(c.QueueOffset)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -204,9 +215,9 @@ func (s *Store) recoveryStart() (from, dispatched int64, err error) {
 	}
 	// A checkpoint of an older broker has times only: begin with the last file
 	// whose first record is as old as what is durable.
-	start := s.log.Min() + int64(s.log.Files()-1)*s.log.FileSize()
-	for ; start > s.log.Min(); start -= s.log.FileSize() {
-		if t, ok := s.log.FirstRecord(start); ok && t > 0 && t <= c.QueueTime {
+	start := log.Min() + int64(log.Files()-1)*log.FileSize()
+	for ; start > log.Min(); start -= log.FileSize() {
+		if t, ok := log.FirstRecord(start); ok && t > 0 && t <= c.QueueTime {
 			break
 		}
 	}
@@ -226,25 +237,21 @@ type redispatch struct {
 	dispatched, indexed int64
 	keys                []index.Key
 	last, lastTime      int64 // start and store time of the last record
+	before              int64 // store time of the one before it
 	records             int64
 }
 
 func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 	s, p := r.s, &r.put
-	r.last, r.lastTime = off, m.StoreTimestamp
+	r.before, r.last, r.lastTime = r.lastTime, off, m.StoreTimestamp
 	r.records++
 	s.cfg.Progress.reach(s.cfg.Logger, s.cfg.Now, off+int64(size))
 	if off <= r.dispatched {
 		return r.ctx.Err()
 	}
-	p.entries, p.hashes = p.entries[:0], p.hashes[:0]
-	e := entry{size: size}
-	p.describe(&e, m)
+	e := p.describeStored(size, m)
 	if s.index != nil && off > r.indexed {
-		r.keys = r.keys[:0]
-		for _, h := range p.hashes {
-			r.keys = append(r.keys, index.Key{Hash: h, Phy: off, StoreTime: m.StoreTimestamp})
-		}
+		r.keys = p.appendKeys(r.keys[:0], off, m.StoreTimestamp)
 		s.index.Add(r.keys)
 	}
 	if e.aside {
@@ -266,6 +273,9 @@ func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 // did not restore any, for a queue whose files are damaged.
 func (s *Store) missingUnits(k cqueue.Key) ([]cqueue.Located, error) {
 	s.cfg.Logger.Warn("consume queue units are missing: reading the commit log for them", "topic", k.Topic, "queue", k.ID)
+	if err := s.retract(); err != nil {
+		return nil, err
+	}
 	p := Put{store: s}
 	var found []cqueue.Located
 	errDone := errors.New("read")
@@ -277,9 +287,7 @@ func (s *Store) missingUnits(k cqueue.Key) ([]cqueue.Located, error) {
 			if len(found) > 0 && m.QueueOffset <= found[len(found)-1].Offset {
 				found = found[:0] // the topic was deleted and made again
 			}
-			e := entry{size: size}
-			p.hashes = p.hashes[:0]
-			p.describe(&e, m)
+			e := p.describeStored(size, m)
 			found = append(found, cqueue.Located{Offset: m.QueueOffset, Unit: e.unit(off, m.StoreTimestamp)})
 		}
 		return nil

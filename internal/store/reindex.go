@@ -23,9 +23,7 @@ func (s *Store) reindex(ctx context.Context, disks []disk) {
 			return
 		}
 	}
-	s.checkpointing.Lock()
-	c := s.checkpoint
-	s.checkpointing.Unlock()
+	c, _ := s.claimed()
 	from, indexed := c.QueueOffset, c.QueueOffset
 	if c.QueueTime <= 0 || from < s.log.Min() {
 		from, indexed = s.log.Min(), s.log.Min()-1

@@ -47,7 +47,7 @@ type Store struct {
 	groupDone atomic.Pointer[func()]
 
 	checkpointing sync.Mutex
-	checkpoint    Checkpoint
+	claim         claim
 	checkpointF   vfs.File
 	recovery      Recovery
 	restored      int64 // the units of records from here on came from the log at the start
@@ -177,9 +177,8 @@ func (s *Store) flushLoop(ctx context.Context) error {
 		case <-flush.C:
 			err = s.FlushLog()
 		case <-queue.C:
-			s.checkpointing.Lock()
-			behind := s.log.End() - s.checkpoint.QueueOffset
-			s.checkpointing.Unlock()
+			claimed, _ := s.claimed()
+			behind := s.log.End() - claimed.QueueOffset
 			if s.queues.Unwritten() > checkpointUnits || behind > checkpointBytes && rest == s.cfg.CheckpointInterval {
 				err = checkpoint()
 			} else if err = s.queues.FlushFull(ctx, s.log.Synced()); err != nil {

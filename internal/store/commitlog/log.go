@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -193,6 +194,16 @@ func (l *Log) Files() int {
 	return len(l.mu.files)
 }
 
+// Limit is the offset behind the last file.
+func (l *Log) Limit() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.mu.files) == 0 {
+		return 0
+	}
+	return l.mu.files[len(l.mu.files)-1].start + l.fileSize
+}
+
 // fileAt returns the file that holds offset, acquired, or nil.
 func (l *Log) fileAt(offset int64) *file {
 	l.mu.RLock()
@@ -285,7 +296,8 @@ func (l *Log) readRaw(p []byte, offset int64) error {
 		return ErrNotFound
 	}
 	n, err := f.ReadAt(p, offset-f.start)
-	if n == len(p) {
+	if n == len(p) || errors.Is(err, io.EOF) {
+		clear(p[n:]) // a file opened for reading alone may still be short: nothing was written there
 		err = nil
 	}
 	return errors.Join(err, f.release())

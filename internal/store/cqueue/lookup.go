@@ -54,6 +54,11 @@ func (q *Queue) first(lo, hi int64, found func(Unit) (bool, error)) (int64, erro
 	for lo < hi {
 		mid := lo + (hi-lo)/2
 		u, err := q.unit(mid)
+		at := mid
+		for err == nil && u.blank() && at+1 < hi { // a lost message is as the next one
+			at++
+			u, err = q.unit(at)
+		}
 		if errors.Is(err, errGap) && q.gone(mid) {
 			lo = mid + 1
 			continue
@@ -61,14 +66,16 @@ func (q *Queue) first(lo, hi int64, found func(Unit) (bool, error)) (int64, erro
 		if err != nil {
 			return 0, err
 		}
-		ok, err := found(u)
-		if err != nil {
-			return 0, err
+		ok := u.blank()
+		if !ok {
+			if ok, err = found(u); err != nil {
+				return 0, err
+			}
 		}
 		if ok {
 			hi = mid
 		} else {
-			lo = mid + 1
+			lo = at + 1
 		}
 	}
 	return lo, nil

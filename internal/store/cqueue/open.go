@@ -46,7 +46,7 @@ func (q *Queue) loadLocked() error {
 		return err
 	}
 	if len(starts) == 0 {
-		return q.joinLocked(-1)
+		return q.joinLocked(nil, -1)
 	}
 	if q.set.trusted < math.MaxInt64 { // a crash may have come before names and lengths were durable
 		q.set.unsynced.made(q.set.queueDir(q.key), q.set.cfg.Dir)
@@ -63,11 +63,48 @@ func (q *Queue) loadLocked() error {
 	}
 	q.mu.min = starts[0]
 	if end > starts[0] {
-		if q.mu.min, err = q.search(starts[0], min(end, starts[0]+q.unitsPerFile()), func(u Unit) bool { return !u.blank() }); err != nil {
+		if q.mu.min, err = q.firstUnit(starts[0], min(end, starts[0]+q.unitsPerFile())); err != nil {
 			return err
 		}
 	}
-	return q.joinLocked(end)
+	return q.joinLocked(starts, end)
+}
+
+// Reaches tells whether a queue's files have a unit of a record that starts at or
+// behind phy. It looks at every queue, and opens none.
+func (s *Set) Reaches(phy int64) (bool, error) {
+	topics, err := s.Topics()
+	if err != nil {
+		return false, err
+	}
+	for _, topic := range topics {
+		ids, err := s.IDs(topic)
+		if err != nil {
+			return false, err
+		}
+		for _, id := range ids {
+			q := &Queue{set: s, key: Key{topic, id}}
+			if last, err := q.lastInFiles(); err != nil || last >= phy {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// lastInFiles is where the record of the last unit in the files starts, -1 if there
+// is none.
+func (q *Queue) lastInFiles() (int64, error) {
+	starts, err := q.fileStarts()
+	if err != nil || len(starts) == 0 {
+		return -1, err
+	}
+	end, err := q.fileEnd(starts)
+	if err != nil || end == starts[0] {
+		return -1, err
+	}
+	u, err := q.fileUnit(end - 1)
+	return u.Phy, err
 }
 
 // fileEnd is the offset behind the last unit in files that is to be kept.
@@ -139,6 +176,25 @@ func (q *Queue) validUnits(start int64) (int64, error) {
 		}
 		hi = end - 1
 	}
+}
+
+// firstUnit is the offset of the first unit in [lo, hi), all of one file, that is
+// not blank; hi if none. There may be more blank ones behind it, of lost messages.
+func (q *Queue) firstUnit(lo, hi int64) (int64, error) {
+	var units [keepUnits]Unit
+	for lo < hi {
+		n, err := q.readFile(units[:min(int64(len(units)), hi-lo)], lo)
+		if err != nil {
+			return 0, err
+		}
+		for _, u := range units[:n] {
+			if !u.blank() {
+				return lo, nil
+			}
+			lo++
+		}
+	}
+	return hi, nil
 }
 
 // search finds the first offset in [lo, hi), all of one file, whose unit

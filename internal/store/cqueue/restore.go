@@ -29,19 +29,29 @@ func (s *Set) Restore(topic string, id int32, off int64, u Unit) error {
 	case q.mu.lastPhy < 0 && (!opened || q.mu.min == q.mu.max):
 		q.beginLocked(off)
 	case off < q.mu.max:
-		s.units.Add(q.mu.written - q.mu.max)
-		if opened {
-			if err := q.removeFilesLocked(); err != nil {
-				return err
-			}
-		}
-		q.mu.restart = true
-		q.beginLocked(off)
-	case off > q.mu.max:
+		return q.startOverLocked(off, u)
+	case off > q.mu.max && off-q.mu.max <= (u.Phy-q.mu.lastPhy)/message.MinRecordSize:
 		if err := q.holeLocked(off); err != nil {
 			return err
 		}
+	case off > q.mu.max: // more than there is room for: the queue was reset
+		return q.startOverLocked(off, u)
 	}
+	q.appendLocked(u)
+	q.Next = q.mu.max
+	return nil
+}
+
+// startOverLocked makes u the first unit of the queue, at offset off.
+func (q *Queue) startOverLocked(off int64, u Unit) error {
+	q.set.units.Add(q.mu.written - q.mu.max)
+	if q.opened.Load() {
+		if err := q.removeFilesLocked(); err != nil {
+			return err
+		}
+	}
+	q.mu.restart = true
+	q.beginLocked(off)
 	q.appendLocked(u)
 	q.Next = q.mu.max
 	return nil
@@ -60,17 +70,23 @@ func (q *Queue) holeLocked(off int64) error {
 }
 
 // joinLocked joins the units that recovery left in memory, if it did, to those in
-// files, which end at offset end, -1 without files.
-func (q *Queue) joinLocked(end int64) error {
+// files, which start at starts and end at offset end, -1 without files.
+func (q *Queue) joinLocked(starts []int64, end int64) error {
 	if q.mu.lastPhy < 0 { // recovery met no record of this queue
 		if end > 0 {
 			return q.takeFilesLocked(end)
 		}
 		return nil
 	}
+	if end >= 0 && q.mu.min == end { // no unit is left in them
+		if err := q.removeFilesLocked(); err != nil {
+			return err
+		}
+		end = -1
+	}
 	switch at := max(end, 0); {
 	case at > q.mu.tailAt:
-		return q.overlapLocked(end)
+		return q.overlapLocked(starts, end)
 	case at < q.mu.tailAt:
 		return q.completeLocked(end)
 	}
@@ -91,13 +107,19 @@ func (q *Queue) takeFilesLocked(end int64) error {
 
 // overlapLocked: the files go beyond where the units in memory begin. They are the
 // same units, or those of a topic that was deleted and made again.
-func (q *Queue) overlapLocked(end int64) error {
-	first := decodeUnit(q.mu.tail)
-	u, err := q.fileUnit(q.mu.tailAt)
-	if err != nil {
-		return err
+func (q *Queue) overlapLocked(starts []int64, end int64) error {
+	same := false
+	if q.mu.tailAt >= starts[0] {
+		u, err := q.fileUnit(q.mu.tailAt)
+		if same = u == decodeUnit(q.mu.tail); err == nil && same && end > q.mu.max { // the log ends before
+			end = q.mu.max
+			err = q.cutLocked(starts, end)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if u != first || end > q.mu.max {
+	if !same {
 		q.mu.min = q.mu.tailAt
 		return q.removeFilesLocked()
 	}

@@ -16,10 +16,16 @@ type Unit struct {
 	TagsCode int64 // hash of the tag, or the time of delivery in the schedule topic
 }
 
+// Blank tells whether a unit only fills the place before the first one.
+func (u Unit) Blank() bool { return u.blank() }
+
 func (u Unit) blank() bool { return u.Phy == 0 && u.Size == blankSize }
 
 // valid is Java's test for the end of a queue, with a bound on the record's start.
 func (u Unit) valid(below int64) bool { return u.Size > 0 && u.Phy >= 0 && u.Phy < below }
+
+// DecodeUnit reads a unit off its 20 bytes.
+func DecodeUnit(b []byte) Unit { return decodeUnit(b) }
 
 func decodeUnit(b []byte) Unit {
 	return Unit{

@@ -72,12 +72,8 @@ func (x *file) close() error {
 }
 
 func (x *file) readHeader() {
-	be := binary.BigEndian
-	x.h = header{
-		beginTime: int64(be.Uint64(x.b)), endTime: int64(be.Uint64(x.b[8:])),
-		beginPhy: int64(be.Uint64(x.b[16:])), endPhy: int64(be.Uint64(x.b[24:])),
-		usedSlots: int32(be.Uint32(x.b[32:])), count: int32(be.Uint32(x.b[36:])),
-	}
+	h := DecodeHeader(x.b)
+	x.h = header{h.BeginTime, h.EndTime, h.BeginPhy, h.EndPhy, h.UsedSlots, h.Count}
 	x.h.count = int32(min(max(int64(x.h.count), 1), x.max))
 }
 
@@ -108,11 +104,8 @@ type entry struct {
 }
 
 func (x *file) entry(n int32) entry {
-	b, be := x.entryAt(n), binary.BigEndian
-	return entry{
-		hash: int32(be.Uint32(b)), phy: int64(be.Uint64(b[4:])),
-		timeDiff: int32(be.Uint32(b[12:])), prev: int32(be.Uint32(b[16:])),
-	}
+	e := DecodeEntry(x.entryAt(n))
+	return entry{e.Hash, e.Phy, e.TimeDiff, e.Prev}
 }
 
 // put adds an entry; the file must not be full.

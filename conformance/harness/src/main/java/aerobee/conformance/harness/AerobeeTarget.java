@@ -104,6 +104,11 @@ final class AerobeeTarget implements Target, SeparateProcesses.Roles {
         }
 
         @Override
+        public Path storeDir() {
+            return dir.resolve("data");
+        }
+
+        @Override
         public String clusterName() {
             return "DefaultCluster";
         }

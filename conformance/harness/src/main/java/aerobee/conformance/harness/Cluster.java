@@ -1,5 +1,6 @@
 package aerobee.conformance.harness;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
@@ -18,6 +19,9 @@ public interface Cluster extends AutoCloseable {
     String brokerAddr();
 
     String brokerName();
+
+    /** The broker's store directory. */
+    Path storeDir();
 
     String clusterName();
 

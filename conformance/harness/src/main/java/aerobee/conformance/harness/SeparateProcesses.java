@@ -108,6 +108,11 @@ final class SeparateProcesses implements Cluster {
     }
 
     @Override
+    public Path storeDir() {
+        return dir.resolve("store/broker");
+    }
+
+    @Override
     public String clusterName() {
         return "DefaultCluster";
     }
