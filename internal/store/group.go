@@ -46,7 +46,7 @@ type group struct {
 // Enqueue puts p into the next group; Commit makes it happen. When too much is
 // queued it waits, or leads itself.
 func (s *Store) Enqueue(p *Put) {
-	q, err := s.queues.Queue(p.Topic, p.QueueID)
+	q, err := s.queueFor(p)
 	if err != nil {
 		s.finish(p, refuse(PutMessageIllegal, "%v", err))
 		return
@@ -168,11 +168,14 @@ func (s *Store) place(g *group, p *Put) {
 	rest := p.buf
 	for i := range p.entries {
 		e := &p.entries[i]
+		if p.stamped() {
+			p.stamp(rest[:e.size])
+		}
 		message.Finish(rest[:e.size], p.queue.Next, g.end, g.lastTime, s.record)
 		r.Offsets = append(r.Offsets, g.end)
 		g.lastStart = g.end
 		g.end += int64(e.size)
-		p.queue.Next++
+		p.queue.Next += int64(max(e.count, 1))
 		rest = rest[e.size:]
 	}
 	g.buf = append(g.buf, p.buf...)
@@ -217,6 +220,9 @@ func (s *Store) syncGroup(g *group) {
 func (s *Store) takeBack(puts []*Put) {
 	for _, p := range puts {
 		p.queue.Next = p.queue.Max()
+		for _, q := range p.light {
+			q.Next = q.Max()
+		}
 	}
 }
 
@@ -239,8 +245,9 @@ func (s *Store) publish(g *group, puts []*Put) {
 			hashes = hashes[e.keys:]
 			if arrival != nil {
 				key := p.queue.Key()
-				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off, TagsCode: u.TagsCode, StoreTime: g.lastTime})
+				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off + max(int64(e.count), 1) - 1, TagsCode: u.TagsCode, StoreTime: g.lastTime})
 			}
+			s.publishLight(p, u, arrival)
 		}
 		s.counters.puts.Add(int64(len(p.entries)))
 		s.counters.putBytes.Add(int64(len(p.buf)))

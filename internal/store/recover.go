@@ -46,14 +46,14 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.openCheckpoint(); err != nil {
 		return err
 	}
-	s.queues = cqueue.NewSet(cqueue.Config{
-		FS: s.cfg.FS, Dir: s.cfg.path("consumequeue"), FileSize: s.cfg.QueueFileSize,
-		LogMin: s.log.Min, OpenFiles: s.cfg.OpenFiles, Missing: s.missingUnits,
-	})
+	s.queues = s.newQueues()
 	if err := s.dropOrphanQueues(); err != nil {
 		return err
 	}
 	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	if err := s.makeQueueDirs(); err != nil {
 		return err
 	}
 	if err := s.markOpen(); err != nil {
@@ -69,12 +69,15 @@ func (s *Store) dropOrphanQueues() error {
 	if s.log.Files() > 0 {
 		return nil
 	}
-	return s.cfg.FS.RemoveAll(s.cfg.path("consumequeue"))
+	return errors.Join(s.cfg.FS.RemoveAll(s.cfg.path("consumequeue")), s.cfg.FS.RemoveAll(s.cfg.path("batchconsumequeue")))
 }
 
 // recover reads the log from the checkpoint to its end, and gives queues and index
 // what they may lack. Queues are not opened for it.
 func (s *Store) recover(ctx context.Context) error {
+	if err := s.forgetLostQueues(); err != nil {
+		return err
+	}
 	from, dispatched := s.recoveryStart()
 	s.recovery.From = from
 	indexed := max(dispatched, from-1)
@@ -93,7 +96,7 @@ func (s *Store) recover(ctx context.Context) error {
 		}
 	}
 	s.log.SetSynced(from)
-	r := redispatch{s: s, ctx: ctx, put: Put{store: s}, dispatched: dispatched, indexed: indexed, last: -1}
+	r := redispatch{s: s, ctx: ctx, put: Put{store: s}, dispatched: dispatched, indexed: indexed, last: -1, sets: make(map[string]*cqueue.Set)}
 	end, err := s.log.Scan(from, s.record, r.record)
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
@@ -132,8 +135,8 @@ func (s *Store) recoveryStart() (from, dispatched int64) {
 	if s.log.Files() == 0 {
 		return s.log.Min(), -1
 	}
-	if infos, err := s.cfg.FS.ReadDir(s.cfg.path("consumequeue")); err != nil || len(infos) == 0 {
-		return s.log.Min(), -1 // lost: build all again
+	if c.QueueTime == 0 && c.QueueOffset == 0 {
+		return s.log.Min(), -1 // nothing is known to be there: build all again
 	}
 	if c.QueueTime > 0 && c.QueueOffset >= s.log.Min() && s.log.HasRecord(c.QueueOffset) {
 		return c.QueueOffset, c.QueueOffset
@@ -161,7 +164,8 @@ type redispatch struct {
 	put                 Put // to describe records with
 	dispatched, indexed int64
 	keys                []index.Key
-	last, lastTime      int64 // start and store time of the last record
+	last, lastTime      int64                  // start and store time of the last record
+	sets                map[string]*cqueue.Set // of topics
 	records             int64
 }
 
@@ -185,7 +189,7 @@ func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 	if !queued(m.SysFlag) {
 		return r.ctx.Err()
 	}
-	if err := s.queues.Restore(m.Topic, m.QueueID, m.QueueOffset, e.unit(off, m.StoreTimestamp)); err != nil {
+	if err := r.restore(off, &e, m); err != nil {
 		return err
 	}
 	if s.queues.Unwritten() > maxRestored {
@@ -195,6 +199,28 @@ func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 		return s.queues.Flush(r.ctx, off)
 	}
 	return r.ctx.Err()
+}
+
+// restore gives a record to its queue and to the light queues that it names.
+func (r *redispatch) restore(off int64, e *entry, m *message.Message) error {
+	set, known := r.sets[m.Topic]
+	if m.SysFlag&message.FlagInnerBatch != 0 {
+		set = r.s.queues.batch
+	} else if !known {
+		var err error
+		if set, err = r.s.queues.of(m.Topic); err != nil {
+			return err
+		}
+		r.sets[strings.Clone(m.Topic)] = set
+	}
+	u := e.unit(off, m.StoreTimestamp)
+	if set == r.s.queues.batch {
+		u.Count = innerCount(m.Properties)
+	}
+	if err := set.Restore(m.Topic, m.QueueID, m.QueueOffset, u); err != nil {
+		return err
+	}
+	return r.s.located(m, func(name string, at int64) error { return r.s.queues.Restore(name, 0, at, u) })
 }
 
 // missingUnits finds the units of a queue in the part of the log that recovery did
@@ -208,13 +234,21 @@ func (s *Store) missingUnits(k cqueue.Key) ([]cqueue.Located, error) {
 		if off >= s.recovery.From {
 			return errDone
 		}
-		if m.Topic == k.Topic && m.QueueID == k.ID && queued(m.SysFlag) {
-			e := entry{size: size}
-			p.hashes = p.hashes[:0]
-			p.describe(&e, m)
-			found = append(found, cqueue.Located{Offset: m.QueueOffset, Unit: e.unit(off, m.StoreTimestamp)})
+		add := func(name string, at int64) error {
+			if name == k.Topic {
+				e := entry{size: size}
+				p.hashes = p.hashes[:0]
+				p.describe(&e, m)
+				u := e.unit(off, m.StoreTimestamp)
+				u.Count = innerCount(m.Properties)
+				found = append(found, cqueue.Located{Offset: at, Unit: u})
+			}
+			return nil
 		}
-		return nil
+		if m.QueueID == k.ID && queued(m.SysFlag) {
+			_ = add(m.Topic, m.QueueOffset)
+		}
+		return s.located(m, add)
 	})
 	if err != nil && !errors.Is(err, errDone) {
 		return nil, err

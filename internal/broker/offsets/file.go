@@ -21,6 +21,9 @@ type content struct {
 	GroupTopicMap   map[string][]string        `json:"groupTopicMap"`
 	OffsetTable     map[string]map[int32]int64 `json:"offsetTable"` // topic@group -> queue -> offset
 	PullOffsetTable map[string]map[int32]int64 `json:"pullOffsetTable"`
+	// LMQOffsetTable is what groups with the name of a light queue have instead, in
+	// lmqConsumerOffset.json alone: topic@group -> offset.
+	LMQOffsetTable map[string]int64 `json:"lmqOffsetTable,omitempty"`
 }
 
 // Open returns a table with what the file holds, or its previous generation. A
@@ -42,12 +45,15 @@ func Open(cfg Config) (*Table, error) {
 }
 
 func (t *Table) parse(data []byte) error {
-	var c content
+	c := content{OffsetTable: map[string]map[int32]int64{}}
 	if err := javajson.Unmarshal(data, &c); err != nil {
 		return err
 	}
 	if c.DataVersion != nil {
 		t.version.DataVersion = *c.DataVersion
+	}
+	for name, offset := range c.LMQOffsetTable {
+		c.OffsetTable[name] = map[int32]int64{0: offset}
 	}
 	for name, queues := range c.OffsetTable {
 		topic, group, ok := strings.Cut(name, Separator)
@@ -76,6 +82,7 @@ func (t *Table) content() content {
 		GroupTopicMap:   map[string][]string{},
 		OffsetTable:     map[string]map[int32]int64{},
 		PullOffsetTable: map[string]map[int32]int64{},
+		LMQOffsetTable:  map[string]int64{},
 	}
 	t.each(func(_ *shard, k pair, p *progress) {
 		name := k.topic + Separator + k.group
@@ -84,6 +91,10 @@ func (t *Table) content() content {
 		}
 		m := p.table(func(q position) int64 { return q.committed })
 		if m == nil {
+			return
+		}
+		if offset, ok := m[0]; ok && t.cfg.LMQ && protocol.IsLMQ(k.group) {
+			c.LMQOffsetTable[name] = offset
 			return
 		}
 		c.OffsetTable[name] = m

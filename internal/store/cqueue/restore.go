@@ -16,6 +16,9 @@ const maxHole = 1 << 20
 // below the last one although the record is newer, the topic was deleted and made
 // again, and the queue starts over. Recovery only.
 func (s *Set) Restore(topic string, id int32, off int64, u Unit) error {
+	if s.cfg.Batch {
+		return s.restoreBatch(topic, id, off, u)
+	}
 	q, err := s.find(topic, id)
 	if err != nil {
 		return err
@@ -84,7 +87,7 @@ func (q *Queue) takeFilesLocked(end int64) error {
 	}
 	u, err := q.fileUnit(end - 1)
 	if err == nil && !u.blank() {
-		q.mu.lastPhy = u.Phy
+		q.mu.lastPhy, q.mu.end = u.Phy, u.Base+int64(u.Count)
 	}
 	return err
 }
@@ -92,6 +95,10 @@ func (q *Queue) takeFilesLocked(end int64) error {
 // overlapLocked: the files go beyond where the units in memory begin. They are the
 // same units, or those of a topic that was deleted and made again.
 func (q *Queue) overlapLocked(end int64) error {
+	if q.mu.tailAt < q.mu.min { // a crash took the name of the first file; memory has it all
+		q.mu.min = q.mu.tailAt
+		return q.removeFilesLocked()
+	}
 	first := decodeUnit(q.mu.tail)
 	u, err := q.fileUnit(q.mu.tailAt)
 	if err != nil {
