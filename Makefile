@@ -44,10 +44,12 @@ fuzz:
 		done; \
 	done
 
-# The long run of the store's power cuts and failing calls.
+# The long run of the store's power cuts and failing calls, and of killed servers.
 CRASH_RUNS ?= 20000
+KILL_ROUNDS ?= 50
 crash:
-	AEROBEE_CRASH_RUNS=$(CRASH_RUNS) go test ./internal/store -run TestPowerCuts -timeout 60m
+	AEROBEE_CRASH_RUNS=$(CRASH_RUNS) go test ./internal/store -run 'TestPowerCuts$$' -timeout 60m
+	AEROBEE_KILL_ROUNDS=$(KILL_ROUNDS) go test ./cmd/aerobee -run TestKilledServer -count=1 -timeout 60m
 
 # Pages that are made from code.
 docs:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/aerobee/aerobee/bench/load"
@@ -50,7 +51,12 @@ type outcome struct {
 	Error   string        `json:"error,omitempty"`
 }
 
-func (r *outcome) add(name string, v float64) { r.Figures = append(r.Figures, value{name, v}) }
+// add takes a figure. What was divided by nothing is none.
+func (r *outcome) add(name string, v float64) {
+	if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		r.Figures = append(r.Figures, value{name, v})
+	}
+}
 
 // addLoad adds what every load has.
 func (r *outcome) addLoad(l load.Result) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -133,52 +134,65 @@ func syncLatency(dir string) (time.Duration, error) {
 	return times[len(times)/2], nil
 }
 
-// touchShare is how much of the free memory is touched before measuring. A
-// virtual machine may get its memory from its host on first use only, slower
-// than a disk writes; whichever server came first would pay for that.
-const touchShare = 0.8
-
-// touchMemory uses free memory once.
-func touchMemory(bytes int64) error {
-	if bytes <= 0 {
-		return nil
-	}
-	m, err := anonymous(bytes)
-	if err != nil {
-		return fmt.Errorf("touch %d MiB of memory: %w", bytes>>20, err)
-	}
-	for at := 0; at < len(m.bytes); at += 4096 {
-		m.bytes[at] = 1
-	}
-	return m.free()
+// ballast fills the page cache with pages of a file without content. A server
+// then gets its pages as one does on a machine that has run for a day: from what
+// the cache can do without. Free pages would be another matter on a virtual machine,
+// whose host hands them out on first use, slower than a disk writes.
+type ballast struct {
+	file *os.File
+	at   int64 // pages before are, or were, in the cache
 }
 
-// writeBack makes everything under dir durable.
-func writeBack(dir string) error { return eachFile(dir, dataSync) }
+// ballastSize is more than is ever read; the file takes no room.
+const ballastSize = 1 << 43
 
-// dropCache takes everything under dir out of the page cache.
-func dropCache(dir string) error {
-	return eachFile(dir, func(f *os.File) error {
-		if err := dataSync(f); err != nil { // what is not on disk cannot be dropped
+// spareMemory is how many bytes of memory are left free.
+const spareMemory = 300 << 20
+
+func openBallast(dir string) (*ballast, error) {
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Truncate(ballastSize); err != nil {
+		return nil, errors.Join(fmt.Errorf("a file for the page cache: %w", err), f.Close())
+	}
+	return &ballast{file: f}, nil
+}
+
+// fill reads until hardly any memory is free.
+func (b *ballast) fill(ctx context.Context, spare int64) error {
+	buf := make([]byte, 4<<20)
+	for most := b.at + memory("MemTotal"); b.at < most && memory("MemFree") > spare; {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return forget(f)
-	})
+		n, err := b.file.ReadAt(buf, b.at)
+		if err != nil {
+			return fmt.Errorf("fill the page cache: %w", err)
+		}
+		b.at += int64(n)
+	}
+	return nil
 }
 
-func eachFile(dir string, do func(*os.File) error) error {
+func (b *ballast) close() error { return errors.Join(b.file.Close(), os.Remove(b.file.Name())) }
+
+// dropCache takes everything under dir out of the page cache. No server may be
+// running there.
+func dropCache(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			if os.IsNotExist(err) { // a running server deletes files of its own
-				return nil
-			}
 			return err
 		}
 		defer f.Close()
-		return do(f)
+		if err := dataSync(f); err != nil { // what is not on disk cannot be dropped
+			return err
+		}
+		return forget(f)
 	})
 }

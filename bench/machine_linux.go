@@ -18,12 +18,21 @@ func forget(f *os.File) error {
 	return nil
 }
 
-func freeSpace(dir string) (int64, error) {
+// settleDisk waits until nothing is left to be written.
+func settleDisk() { unix.Sync() }
+
+// usedAtMost is the share of a disk that may be in use: from 75 % on, both servers
+// delete old messages (diskMaxUsedSpaceRatio), which would be what is measured.
+const usedAtMost = 0.74
+
+// room is how many bytes may still be written to the file system of dir.
+func room(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, fmt.Errorf("%s: free space: %w", dir, err)
 	}
-	return int64(s.Bavail) * s.Bsize, nil
+	used, free := float64(s.Blocks-s.Bfree), float64(s.Bavail)
+	return int64(max(usedAtMost*(used+free)-used, 0)) * s.Bsize, nil
 }
 
 // deviceOf is the device of the file system that holds dir, as major:minor.
@@ -34,12 +43,3 @@ func deviceOf(dir string) (string, bool) {
 	}
 	return fmt.Sprintf("%d:%d", unix.Major(s.Dev), unix.Minor(s.Dev)), true
 }
-
-type mapping struct{ bytes []byte }
-
-func anonymous(size int64) (mapping, error) {
-	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	return mapping{b}, err
-}
-
-func (m mapping) free() error { return unix.Munmap(m.bytes) }

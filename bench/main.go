@@ -35,7 +35,8 @@ type options struct {
 	rounds, queues                         int
 	duration, warmup, warmupJava, idle     time.Duration
 	backlog, coldBytes, largeBytes         int64
-	quick, large, touch, writePage         bool
+	quick, large, fillCache, writePage     bool
+	ballast                                *ballast // nil: not wanted
 }
 
 // quickly are the flags that -quick sets unless they are given.
@@ -49,7 +50,7 @@ var quickly = [...][2]string{
 	{"backlog", "1000000"},
 	{"cold-mb", "256"},
 	{"large-mb", "256"},
-	{"touch", "false"},
+	{"fill-cache", "false"},
 }
 
 func main() {
@@ -81,7 +82,7 @@ func parse(args []string) (options, error) {
 	flags.Int64Var(&o.backlog, "backlog", 100_000_000, "messages of the backlog row")
 	flags.Int64Var(&coldMB, "cold-mb", 4096, "MiB of old messages of the row with cold reads")
 	flags.Int64Var(&largeMB, "large-mb", 50_000, "MiB of log of the row that starts with a large store")
-	flags.BoolVar(&o.touch, "touch", true, "use the free memory once before anything is measured")
+	flags.BoolVar(&o.fillCache, "fill-cache", true, "fill the page cache before each run")
 	flags.BoolVar(&o.large, "large", false, "also the rows that take long and much disk")
 	flags.BoolVar(&o.quick, "quick", false, "one short round of everything, to see that it works")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the load generator to this file")
@@ -119,7 +120,7 @@ func (o options) check() error {
 
 // method is what one has to know of the flags to read the numbers.
 func (o options) method() string {
-	return fmt.Sprintf("%d rounds of %v each, after a load of %v (aerobee) and %v (Apache, heap %s); %d queues where there are very many, %d messages of backlog, %d MiB of cold messages, %d MiB of log in the large store.",
+	return fmt.Sprintf("Rounds: %d, of %v each, after a load of %v (aerobee) and %v (Apache, heap %s); %d queues where there are very many, %d messages of backlog, %d MiB of cold messages, %d MiB of log in the large store.",
 		o.rounds, o.duration, o.warmup, o.warmupJava, o.heap, o.queues, o.backlog, o.coldBytes>>20, o.largeBytes>>20)
 }
 
@@ -161,10 +162,11 @@ func compare(ctx context.Context, o options) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("-rows %q: no row has that in its name (some need -large)", o.rows)
 	}
-	if o.touch {
-		if err := touchMemory(int64(float64(memory("MemAvailable")) * touchShare)); err != nil {
+	if o.fillCache {
+		if o.ballast, err = openBallast(o.dir); err != nil {
 			return err
 		}
+		defer o.ballast.close()
 	}
 	large := filepath.Join(o.dir, largeStore)
 	defer os.RemoveAll(large)
@@ -174,18 +176,16 @@ func compare(ctx context.Context, o options) error {
 		return err
 	}
 	for round := range o.rounds {
-		if err := o.round(ctx, r, rows, servers, round+1); err != nil {
+		interrupted := o.round(ctx, r, rows, servers, round+1)
+		if err := errors.Join(interrupted, r.write(o.results)); err != nil { // with what there is by now
 			return err
 		}
-	}
-	if err := r.write(o.results); err != nil {
-		return err
 	}
 	if err := r.print(os.Stdout); err != nil {
 		return err
 	}
-	if failed := r.failures(); len(failed) > 0 {
-		return fmt.Errorf("not everything ran:\n%s", strings.Join(failed, "\n"))
+	if failed := r.failures("aerobee"); len(failed) > 0 { // Apache's are in the table
+		return fmt.Errorf("aerobee failed:\n%s", strings.Join(failed, "\n"))
 	}
 	return nil
 }

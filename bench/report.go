@@ -40,12 +40,12 @@ func (r *report) failure(row, server string) string {
 	return ""
 }
 
-// failures are all runs that failed, in a line each.
-func (r *report) failures() []string {
+// failures are the runs of a server that failed, in a line each.
+func (r *report) failures(server string) []string {
 	var lines []string
 	for _, x := range r.Runs {
-		if x.Error != "" {
-			lines = append(lines, fmt.Sprintf("%s: %s: %s", x.Row, x.Server, x.Error))
+		if x.Error != "" && x.Server == server {
+			lines = append(lines, x.Row+": "+x.Error)
 		}
 	}
 	return lines

@@ -53,7 +53,7 @@ func coldReads(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	beside, read, err := t.besideReader(ctx, cfg, load.Config{Queues: old, Size: size, Conns: 1, Inflight: 1, Batch: 32})
+	beside, read, err := t.besideReader(ctx, cfg, load.Config{Queues: old, Size: size, Conns: 1, Inflight: fewQueues, Batch: 32})
 	if err != nil {
 		return err
 	}
@@ -121,16 +121,62 @@ func manyQueues(n func(options) int) func(context.Context, *trial) error {
 	}
 }
 
-// touch puts a message into every queue, so that what is measured is not the
-// making of their files.
+// touch puts a message into every queue and waits until it is there for readers,
+// so that what is measured is not the making of their files, nor a server that
+// acknowledges what it cannot show.
 func (t *trial) touch(ctx context.Context, queues []load.Queue) error {
 	cfg := single(16, 1, 32)
 	cfg.Topic, cfg.Queues, cfg.Count = "aerobee_bench", queues, int64(len(queues))
 	r, err := load.Produce(ctx, cfg)
-	if err == nil && r.Messages < cfg.Count {
-		err = fmt.Errorf("%d of %d queues have a message: %v", r.Messages, cfg.Count, r.Errors)
+	if err != nil {
+		return err
 	}
-	return err
+	missing := len(queues) - int(r.Messages)
+	if missing > len(queues)/100 {
+		return fmt.Errorf("%d of %d messages were refused: %v", missing, len(queues), r.Errors)
+	}
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	before, since := -1, time.Now()
+	for {
+		empty, err := t.empty(ctx, queues)
+		if err != nil || empty <= missing {
+			return err
+		}
+		if empty != before {
+			before, since = empty, time.Now()
+		} else if time.Since(since) > showTimeout {
+			return fmt.Errorf("%d of %d queues show nothing, although a message was acknowledged for each of them", empty-missing, len(queues))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// showTimeout is how long a server may make no progress with its queues.
+const showTimeout = 20 * time.Second
+
+// empty counts the queues that show no message.
+func (t *trial) empty(ctx context.Context, queues []load.Queue) (int, error) {
+	n := 0
+	for i, q := range queues {
+		if i > 0 && q.Topic == queues[i-1].Topic {
+			continue
+		}
+		now, err := t.topic(ctx, q.Topic, 0) // as it is
+		if err != nil {
+			return 0, err
+		}
+		for _, q := range now {
+			if q.Start == 0 {
+				n++
+			}
+		}
+	}
+	return n, nil
 }
 
 // backlog compares an empty store with one full of small messages.
@@ -157,9 +203,7 @@ func backlog(ctx context.Context, t *trial) error {
 		return err
 	}
 	t.out.add(fillRate, float64(t.o.backlog)/time.Since(begun).Seconds())
-	if err := writeBack(t.store); err != nil { // what is left to write of the filling is not part of the load after it
-		return err
-	}
+	settleDisk() // what is left to write of the filling is not part of the load after it
 	full, err := t.driveWarm(ctx, load.Produce, cfg, t.o.warmup)
 	if err != nil {
 		return err

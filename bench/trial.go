@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aerobee/aerobee/bench/load"
@@ -32,9 +33,16 @@ type trial struct {
 // one server that cannot carry a load does not end the benchmark.
 func (o options) measure(ctx context.Context, s server, r row) *outcome {
 	t := &trial{o: o, server: s, sync: r.sync, store: filepath.Join(o.dir, "store"), out: &outcome{Row: r.name, Server: s.name()}}
-	err := r.measure(ctx, t)
+	settleDisk() // what the run before left to be written is not this one's
+	var err error
+	if o.ballast != nil {
+		err = o.ballast.fill(ctx, spareMemory)
+	}
+	if err == nil {
+		err = r.measure(ctx, t)
+	}
 	if err = errors.Join(err, t.stop(), os.RemoveAll(t.store)); err != nil {
-		t.out.Error = err.Error()
+		t.out.Error = strings.ReplaceAll(err.Error(), o.dir, "DIR") // results may be published
 	}
 	return t.out
 }
@@ -132,12 +140,12 @@ func (t *trial) driveWarm(ctx context.Context, d driver, cfg load.Config, warmup
 
 // need fails when the disk has less room than a row takes.
 func (t *trial) need(bytes int64) error {
-	free, err := freeSpace(t.o.dir)
+	has, err := room(t.o.dir)
 	if err != nil {
 		return err
 	}
-	if free < bytes {
-		return fmt.Errorf("skipped: %s has %d GB free, this row takes up to %d", t.o.dir, free>>30, bytes>>30)
+	if has < bytes {
+		return fmt.Errorf("skipped: the disk has room for %d GB, this row takes up to %d (-dir says where)", has>>30, bytes>>30)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -68,6 +69,8 @@ func TestFailureIsAResult(t *testing.T) {
 	out := o.measure(t.Context(), &brokenServer{}, allRows()[0])
 	require.Equal(t, "no such server", out.Error)
 	require.Equal(t, allRows()[0].name, out.Row)
+	out.add(throughputRatio, math.Inf(1))
+	require.Empty(t, out.Figures)
 	tr := &trial{o: o}
 	require.ErrorContains(t, tr.need(1<<62), "skipped")
 }

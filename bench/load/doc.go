@@ -14,7 +14,7 @@
 //	L2. With a rate, a latency counts from the moment the schedule wanted the
 //	    request sent, not from when it could be sent: a stalled server is charged
 //	    for everything that it held up (no coordinated omission).
-//	L3. Nothing before the end of the warm-up is counted.
+//	L3. Nothing before the end of the warm-up is counted, nor sent after it.
 //
 // Each connection belongs to one goroutine (two when it keeps a rate), which
 // owns its histogram; results are merged when all have ended. Start reading at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,4 +206,29 @@ func TestIdleConsumers(t *testing.T) {
 	require.ErrorContains(t, err, "8 queues, fewer than the 9 connections")
 	_, err = Watch(t.Context(), 1<<30, time.Millisecond)
 	require.Error(t, err)
+}
+
+// TestWarmUpLeavesNothing: requests that were due in the warm-up and could not
+// leave are dropped when it ends.
+func TestWarmUpLeavesNothing(t *testing.T) {
+	c, w := target(t)
+	queues, err := w.Resolve(t.Context(), false)
+	require.NoError(t, err)
+	var requests atomic.Int64
+	c.Broker("broker-a").Handle(protocol.ReqSendMessageV2, func(ctx context.Context, _ *remoting.Command) *remoting.Command {
+		if requests.Add(1) == 1 { // all of the warm-up
+			select {
+			case <-time.After(220 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+		return fake.OK(&protocol.SendMessageResponse{}, nil)
+	})
+	r, err := Produce(t.Context(), Config{
+		Topic: "T", Queues: queues[:1], Conns: 1, Inflight: 1, Size: 20, Rate: 1000,
+		Warmup: 200 * time.Millisecond, Duration: 200 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, 200, r.Messages)
+	require.LessOrEqual(t, requests.Load(), int64(210))
 }

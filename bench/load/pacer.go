@@ -41,9 +41,15 @@ func (s *sender) dueAt(n int64) int64 {
 // reader.
 func (p *pacer) write(ctx context.Context) error {
 	s := p.s
-	due := s.dueAt(0)
-	for n := int64(0); s.win.mayStart(due, s.cfg.Batch); n++ {
-		if due > s.win.now() {
+	for n := int64(0); ; n++ {
+		due, now := s.dueAt(n), s.win.now()
+		if due < s.win.from && now >= s.win.from {
+			continue // what a cold server left over of the warm-up is not charged to what comes after it
+		}
+		if !s.win.mayStart(due, s.cfg.Batch) {
+			break
+		}
+		if due > now {
 			if err := s.send(); err != nil {
 				return err
 			}
@@ -56,7 +62,6 @@ func (p *pacer) write(ctx context.Context) error {
 			return err
 		}
 		s.stamp(slot, due)
-		due = s.dueAt(n + 1)
 	}
 	if err := s.send(); err != nil {
 		return err

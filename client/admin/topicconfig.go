@@ -123,6 +123,41 @@ func (c *Client) UpdateTopicPerm(ctx context.Context, target Target, topic strin
 	return changes, err
 }
 
+// PurgedQueue is a queue whose messages up to now are gone: those from Min up to
+// but not including Max, where the queue begins now.
+type PurgedQueue struct {
+	Addr string `json:"addr"`
+	ID   int32  `json:"queueId"`
+	Min  int64  `json:"minOffset"`
+	Max  int64  `json:"maxOffset"`
+}
+
+// AllQueues stands for every queue of a topic.
+const AllQueues int32 = -1
+
+// PurgeTopic makes the messages that a queue of a topic holds, or AllQueues, unseen
+// for every consumer and query, for good. Their numbers are not used again, and
+// consumers that are behind go on where the queue begins then. Only aerobee's brokers
+// can do it.
+func (c *Client) PurgeTopic(ctx context.Context, target Target, topic string, queue int32) ([]PurgedQueue, error) {
+	purged := []PurgedQueue{}
+	header := protocol.PurgeTopicRequest{Topic: topic}
+	if queue != AllQueues {
+		header.QueueID = protocol.Some(queue)
+	}
+	_, err := c.onEach(ctx, target, func(addr string) error {
+		body, err := ask[protocol.PurgeTopicResponseBody](ctx, c, addr, cluster.Request{Code: protocol.ReqPurgeTopic, Header: &header})
+		if err != nil {
+			return fmt.Errorf("purge topic %s: %w", topic, err)
+		}
+		for _, q := range body.Queues {
+			purged = append(purged, PurgedQueue{Addr: addr, ID: q.QueueID, Min: q.MinOffset, Max: q.MaxOffset})
+		}
+		return nil
+	})
+	return purged, err
+}
+
 // topicConfig asks a broker how it has a topic. Brokers from before 5.0 cannot
 // say; then the route tells as much as it knows.
 func (c *Client) topicConfig(ctx context.Context, addr, topic string) (protocol.TopicConfig, error) {

@@ -61,6 +61,15 @@ func topicVerbs() []verb {
 			run:   deleteTopic,
 		},
 		{
+			name: "purgeTopic", short: "Drop the messages that a topic's queues hold (only aerobee's brokers can)",
+			flags: []flag{
+				must(topic()), onBroker(), onCluster(),
+				number("q", "queueId", "-1", "the queue; -1: all queues"),
+			},
+			either: []string{"brokerAddr", "clusterName"},
+			run:    purgeTopic,
+		},
+		{
 			name: "updateOrderConf", short: "Show, set or delete the order configuration of a topic",
 			flags: []flag{
 				must(topic()), must(text("m", "method", "get, put or delete")),
@@ -231,6 +240,18 @@ func deleteTopic(ctx context.Context, c *admin.Client, in input) (report, error)
 		return report{}, err
 	}
 	return doneReport("topic "+in.text("topic")+" deleted", []string{cluster}), nil
+}
+
+func purgeTopic(ctx context.Context, c *admin.Client, in input) (report, error) {
+	purged, err := c.PurgeTopic(ctx, target(in), in.text("topic"), int32(in.number("queueId")))
+	if err != nil && len(purged) == 0 {
+		return report{}, err
+	}
+	v := view{header: []any{"broker", "queue", "was from", "begins at"}}
+	for _, q := range purged {
+		v.add(q.Addr, q.ID, q.Min, q.Max)
+	}
+	return report{data: purged, tables: []view{v}}, err
 }
 
 func updateOrderConf(ctx context.Context, c *admin.Client, in input) (report, error) {

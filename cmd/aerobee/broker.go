@@ -51,7 +51,7 @@ func runBroker(cmd *cobra.Command, cfg *config.Broker, report config.Report) err
 	ctx := cmd.Context()
 	b, err := s.broker(ctx, cfg, "", newMetrics())
 	if err != nil {
-		return err
+		return s.ended(ctx, err)
 	}
 	s.announce("broker", b.Addr().String(), "store", cfg.StorePathRootDir)
 	return b.Wait(ctx)

@@ -64,6 +64,7 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqGetBrokerRuntimeInfo:             "MqAdminTest",
 	protocol.ReqViewBrokerStatsData:              "MqAdminTest",
 	protocol.ReqQueryTopicConsumeByWho:           "MqAdminTest",
+	protocol.ReqDeleteExpiredCommitLog:           "RetentionTest",
 	protocol.ReqGetRouteInfoByTopic:              "NameserverTest",
 	protocol.ReqGetBrokerClusterInfo:             "MqAdminTest",
 	protocol.ReqGetAllTopicListFromNameServer:    "MqAdminTest",
@@ -105,7 +106,7 @@ func compatibilityPage() string {
 Generated from the code and the conformance tests; do not edit. (` + "`go test ./cmd/aerobee -run CompatibilityPage -update`" + `)
 
 Every request code of Apache RocketMQ 5.5.0 and what aerobee makes of it: *done* means that somebody else's unmodified client or tool has used it against the built binary, in the test named, which passes against Apache's own
-server as well; *partial* means that it is answered and tested here, but no such test uses it yet; *not* means that the answer is code 3, "request type not supported".
+server as well; *partial* means that it is answered and tested here, but no such test uses it yet; *not* means that the answer is code 3, "request type not supported"; *own* is a request that only aerobee has.
 
 Clients in the tests: Java 5.5.0, 4.9.8 and 4.3.0, mqadmin 5.5.0, the Go client 2.1. The gRPC service (apache.rocketmq.v2) is not there yet.
 
@@ -117,6 +118,8 @@ Clients in the tests: Java 5.5.0, 4.9.8 and 4.3.0, mqadmin 5.5.0, the Go client 
 	for _, v := range verbs {
 		state, proof := "not", ""
 		switch {
+		case v.Code >= protocol.FirstOwnCode:
+			state, proof = "own", "unit tests"
 		case v.Served == protocol.Nowhere:
 			state, proof = "not", "Apache's servers do not answer it either"
 		case proofs[v.Code] != "":

@@ -78,6 +78,12 @@ func (f *serverFlags) settings(cmd *cobra.Command) (*config.Broker, error) {
 		{"bind", "brokerIP1", f.brokerIP()},
 		{"bind", "brokerIP2", f.brokerIP()},
 		{"", "namesrvAddr", ""},
+		// Aged files go at any hour, and room is counted in bytes: a tenth of a
+		// large disk is a lot of room.
+		{"", "aerobeeDeleteContinuously", "true"},
+		{"", "aerobeeDiskMinFreeBytes", strconv.Itoa(512 << 20)},
+		{"", "diskSpaceWarningLevelRatio", "100"},
+		{"", "diskSpaceCleanForciblyRatio", "100"},
 	}
 	for _, s := range byFlag {
 		if err := b.Override(s.key, s.value); err != nil {
@@ -174,6 +180,7 @@ type server struct {
 	log     *slog.Logger
 	started time.Time
 	ready   atomic.Bool
+	role    atomic.Pointer[broker.Broker] // from before its start on
 }
 
 // run runs all roles until ctx ends or one fails. They stop in the reverse of
@@ -199,7 +206,7 @@ func (s *server) run(ctx context.Context, f *serverFlags, cfg *config.Broker, ns
 	}
 	b, err := s.broker(ctx, cfg, f.advertise, reg)
 	if err != nil {
-		return err
+		return s.ended(ctx, err)
 	}
 	s.announce("namesrv", nsAddr.String(), "broker", b.Addr().String(), "console", consoleAddr.String(), "store", cfg.StorePathRootDir)
 	watch, cancel := context.WithCancel(ctx)
@@ -217,6 +224,10 @@ func (s *server) broker(ctx context.Context, cfg *config.Broker, advertise strin
 	if err != nil {
 		return nil, usageError{err}
 	}
+	if err := b.RegisterStartMetrics(reg); err != nil {
+		return nil, err
+	}
+	s.role.Store(b)
 	if err := b.Start(ctx); err != nil {
 		return nil, err
 	}
@@ -225,6 +236,16 @@ func (s *server) broker(ctx context.Context, cfg *config.Broker, advertise strin
 	}
 	b.AwaitRegistration(ctx)
 	return b, nil
+}
+
+// ended is the outcome of a start that failed: a signal during a long recovery is an
+// order, and the next start goes on from where this one was.
+func (s *server) ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		s.log.Info("stopped during the start", "reason", err)
+		return nil
+	}
+	return err
 }
 
 // withPort completes an advertised address; port 0 is the port in use.
@@ -249,18 +270,26 @@ func startNamesrv(g *run.Group, cfg *config.Namesrv, log *slog.Logger) (net.Addr
 }
 
 func (s *server) console(g *run.Group, addr string, reg *prometheus.Registry) (net.Addr, error) {
-	c := console.New(console.Config{Logger: s.log, Metrics: reg, Ready: func() error {
-		if !s.ready.Load() {
-			return errors.New("starting or stopping")
-		}
-		return nil
-	}})
+	c := console.New(console.Config{Logger: s.log, Metrics: reg, Ready: s.whyNotReady})
 	bound, err := c.Listen(addr)
 	if err != nil {
 		return nil, err
 	}
 	g.Go("console", c.Run)
 	return bound, nil
+}
+
+// whyNotReady is what /readyz says.
+func (s *server) whyNotReady() error {
+	if b := s.role.Load(); b != nil {
+		if err := b.Ready(); err != nil {
+			return err
+		}
+	}
+	if !s.ready.Load() {
+		return errors.New("starting or stopping")
+	}
+	return nil
 }
 
 func newMetrics() *prometheus.Registry {

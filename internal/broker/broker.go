@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aerobee/aerobee/internal/broker/delay"
@@ -73,10 +74,12 @@ type settings struct {
 
 // life is the state of Start and Stop.
 type life struct {
-	started time.Time
-	running bool // Start succeeded
-	once    sync.Once
-	err     error // of Stop
+	started  time.Time
+	progress store.Progress // of opening the store
+	opened   atomic.Bool    // the store is
+	running  bool           // Start succeeded
+	once     sync.Once
+	err      error // of Stop
 }
 
 // config is the present configuration. It never changes.
@@ -142,6 +145,9 @@ func (b *Broker) openTables(ctx context.Context) error {
 		return err
 	}
 	if err := b.restoreTopics(); err != nil {
+		return err
+	}
+	if err := b.store.SetReserve(ctx, b.reserveTimes); err != nil {
 		return err
 	}
 	return b.openTraffic(b.storeHost(ctx))
@@ -221,8 +227,11 @@ func (b *Broker) restoreTopics() error {
 		return err
 	}
 	for _, name := range names {
+		if _, known := b.topics.Lookup(name); known {
+			continue
+		}
 		queues := b.store.Queues(name)
-		if _, known := b.topics.Lookup(name); known || len(queues) == 0 || protocol.IsLMQ(name) {
+		if len(queues) == 0 || protocol.IsLMQ(name) {
 			continue
 		}
 		b.log.Warn("topic without configuration restored after an unclean stop", "topic", name)

@@ -6,13 +6,22 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/aerobee/aerobee/internal/broker/offsets"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
 	"github.com/aerobee/aerobee/internal/protocol"
 )
 
-// maxSeries bounds the series of one metric, as Java's metricsOtelCardinalityLimit.
-const maxSeries = 50_000
+// Bounds of what one look at the metrics gathers.
+const (
+	// maxSeries bounds the series of one metric, as Java's metricsOtelCardinalityLimit.
+	maxSeries = 50_000
+	// maxLagQueues bounds the queues that are looked at for the lag of groups, and
+	// maxLagTimes those of which a message is read for its age. Groups come in the
+	// order of their names; those beyond have no series.
+	maxLagQueues = 200_000
+	maxLagTimes  = 20_000
+)
 
 // collector reads the broker's state when the metrics are asked for.
 type collector struct{ b *Broker }
@@ -184,28 +193,31 @@ type lag struct {
 }
 
 func (c collector) collectLags(ch chan<- prometheus.Metric) {
-	left := maxSeries
+	series, queues, times := maxSeries, int32(maxLagQueues), maxLagTimes
 	now := c.b.now().UnixMilli()
-	_, groups := c.b.groups.Snapshot()
-	for _, g := range groups {
-		for _, topic := range c.b.offsets.Topics(g.GroupName) {
-			config, ok := c.b.topics.Lookup(topic)
-			if !ok || !c.b.mayConsume(g.GroupName, topic) {
-				continue
-			}
-			if left--; left < 0 {
-				return
-			}
-			l := c.lag(g.GroupName, topic, config.ReadQueueNums)
-			labels := []string{
-				g.GroupName, topic, strconv.FormatBool(protocol.IsRetryTopic(topic)), strconv.FormatBool(c.b.isSystem(topic, g.GroupName)),
-			}
-			gauge(ch, descLag, float64(l.messages), labels...)
-			gauge(ch, descInflight, float64(l.inflight), labels...)
-			gauge(ch, descReady, float64(l.ready), labels...)
-			gauge(ch, descLagLatency, age(now, l.oldest), labels...)
-			gauge(ch, descQueueLatency, age(now, l.oldestReady), labels...)
+	for _, k := range c.b.offsets.Pairs() {
+		_, exists := c.b.groups.Peek(k.Group)
+		config, ok := c.b.topics.Lookup(k.Topic)
+		if !exists || !ok || !c.b.offsets.Known(k) || !c.b.mayConsume(k.Group, k.Topic) {
+			continue
 		}
+		series--
+		queues -= config.ReadQueueNums
+		if series < 0 || queues < 0 {
+			return
+		}
+		l := c.lag(k, config.ReadQueueNums, &times)
+		labels := []string{
+			k.Group, k.Topic, strconv.FormatBool(protocol.IsRetryTopic(k.Topic)), strconv.FormatBool(c.b.isSystem(k.Topic, k.Group)),
+		}
+		gauge(ch, descLag, float64(l.messages), labels...)
+		gauge(ch, descInflight, float64(l.inflight), labels...)
+		gauge(ch, descReady, float64(l.ready), labels...)
+		if times < 0 {
+			continue
+		}
+		gauge(ch, descLagLatency, age(now, l.oldest), labels...)
+		gauge(ch, descQueueLatency, age(now, l.oldestReady), labels...)
 	}
 }
 
@@ -216,9 +228,15 @@ func age(now, then int64) float64 {
 	return float64(max(now-then, 0))
 }
 
-func (c collector) lag(group, topic string, queues int32) (l lag) {
+// lag adds up the queues of a pair. It takes from times what it reads, and reads
+// nothing when they are used up.
+func (c collector) lag(k offsets.Pair, queues int32, times *int) (l lag) {
+	group, topic := k.Group, k.Topic
 	earlier := func(at *int64, q int32, offset, end int64) {
 		if offset >= end {
+			return
+		}
+		if *times--; *times < 0 {
 			return
 		}
 		if ms, ok := c.b.store.StoreTimeAt(topic, q, offset); ok && (*at == 0 || ms < *at) {

@@ -54,7 +54,7 @@ func (b *Broker) progress(out *protocol.ConsumeStats, group, topic string, queue
 		consumed, _ := b.offsets.Query(group, topic, q)
 		pulled, _ := b.offsets.QueryPulled(group, topic, q)
 		w := protocol.OffsetWrapper{
-			BrokerOffset: max(b.store.MaxOffset(topic, q), 0), ConsumerOffset: max(consumed, 0),
+			BrokerOffset: max(b.store.MaxOffset(topic, q), 0), ConsumerOffset: max(consumed, b.store.FloorOffset(topic, q)),
 		}
 		w.PullOffset = max(w.ConsumerOffset, pulled)
 		if w.ConsumerOffset > 0 {
@@ -73,14 +73,19 @@ func (b *Broker) brokerConsumeStats(ctx context.Context, c *remoting.Call) error
 	}
 	out := protocol.ConsumeStatsList{BrokerAddr: b.Advertised()}
 	_, groups := b.groups.Snapshot()
+	pairs := b.offsets.Pairs() // sorted by group, as the groups are
 	for _, g := range groups {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		stats := []protocol.ConsumeStats{}
-		for _, topic := range b.offsets.Topics(g.GroupName) {
+		for len(pairs) > 0 && pairs[0].Group < g.GroupName {
+			pairs = pairs[1:]
+		}
+		for ; len(pairs) > 0 && pairs[0].Group == g.GroupName; pairs = pairs[1:] {
+			topic := pairs[0].Topic
 			config, ok := b.topics.Lookup(topic)
-			if !ok || h.IsOrder && !config.Order || !b.mayConsume(g.GroupName, topic) {
+			if !ok || !b.offsets.Known(pairs[0]) || h.IsOrder && !config.Order || !b.mayConsume(g.GroupName, topic) {
 				continue
 			}
 			s := protocol.ConsumeStats{OffsetTable: map[protocol.MessageQueue]protocol.OffsetWrapper{}}

@@ -49,7 +49,7 @@ func (b *Broker) applyGroups(ctx context.Context, list []*protocol.SubscriptionG
 	if err := b.groups.Update(list); err != nil {
 		return err
 	}
-	return b.groups.Sync(ctx)
+	return b.groups.Sync()
 }
 
 // allGroupConfig serves GET_ALL_SUBSCRIPTIONGROUP_CONFIG, whole or in pages.
@@ -113,7 +113,7 @@ func (b *Broker) deleteGroup(ctx context.Context, c *remoting.Call) error {
 	if b.config().AutoDeleteUnusedStats {
 		b.stats.DropGroup(h.GroupName)
 	}
-	if err := b.groups.Sync(ctx); err != nil {
+	if err := b.groups.Sync(); err != nil {
 		return err
 	}
 	b.log.Info("group deleted", "group", h.GroupName, "offsets", h.CleanOffset, "peer", c.Conn().RemoteAddr())
@@ -134,7 +134,7 @@ func (b *Broker) groupForbidden(ctx context.Context, c *remoting.Call) error {
 			return err
 		}
 		b.groups.SetReadable(h.Group, h.Topic, h.Readable.Value)
-		if err := b.groups.Sync(ctx); err != nil {
+		if err := b.groups.Sync(); err != nil {
 			return err
 		}
 	}

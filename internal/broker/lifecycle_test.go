@@ -78,7 +78,7 @@ func TestTopicsWithMessagesAreRestored(t *testing.T) {
 	r := runRigOn(t, cfg)
 	p := r.dial(t)
 	p.send("t", 3, "x")
-	require.NoError(t, r.topics.Sync(t.Context()))
+	require.NoError(t, r.topics.Sync())
 	r.shutdown()
 	for _, name := range []string{"/config/topics.json", "/config/topics.json.bak"} {
 		_ = vfs.OS.Remove(cfg.StorePathRootDir + name)

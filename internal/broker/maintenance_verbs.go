@@ -13,8 +13,8 @@ func (b *Broker) cleanQueues(c *remoting.Call) error { return replyOK(c) }
 
 // cleanLog serves DELETE_EXPIRED_COMMITLOG: what is old enough goes now, whatever
 // the hour.
-func (b *Broker) cleanLog(_ context.Context, c *remoting.Call) error {
-	if err := b.store.DeleteExpired(retention(b.config()), false); err != nil {
+func (b *Broker) cleanLog(ctx context.Context, c *remoting.Call) error {
+	if err := b.store.CleanNow(ctx); err != nil {
 		return err
 	}
 	return replyOK(c)

@@ -19,6 +19,7 @@ func (b *Broker) openStore(ctx context.Context) error {
 	if b.store, err = store.Open(ctx, sc); err != nil {
 		return err
 	}
+	b.life.opened.Store(true)
 	if r := b.store.Recovery(); !r.Clean {
 		b.log.Warn("the store was not closed cleanly", "from", r.From, "end", r.End, "records", r.Records, "took", r.Took)
 	}
@@ -33,7 +34,7 @@ func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Con
 	}
 	sc := store.DefaultConfig(cfg.StorePathRootDir)
 	sc.CommitLogDir = dirs[0]
-	sc.FS, sc.Now, sc.Logger = b.cfg.FS, b.now, b.log
+	sc.FS, sc.Now, sc.Logger, sc.Progress = b.cfg.FS, b.now, b.log, &b.life.progress
 	if cfg.FlushDiskType == config.SyncFlush {
 		sc.Flush = store.FlushSync
 	}
@@ -55,11 +56,12 @@ func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Con
 // retention translates the rules for deleting old messages.
 func retention(cfg *config.Broker) store.Retention {
 	return store.Retention{
-		Age: cfg.FileReservedTime, Hours: cfg.DeleteHours(),
-		MaxUsed:  float64(cfg.DiskMaxUsedSpaceRatio) / 100,
-		Clean:    float64(cfg.DiskSpaceCleanForcibly) / 100,
-		Refuse:   float64(cfg.DiskSpaceWarningRatio) / 100,
-		Forcibly: cfg.CleanFileForcibly, BatchSize: cfg.DeleteFileBatchMax,
+		Age: cfg.FileReservedTime, Hours: cfg.DeleteHours(), Always: cfg.DeleteContinuously,
+		MaxUsed: float64(cfg.DiskMaxUsedSpaceRatio) / 100,
+		Clean:   float64(cfg.DiskSpaceCleanForcibly) / 100,
+		Refuse:  float64(cfg.DiskSpaceWarningRatio) / 100,
+		MinFree: cfg.DiskMinFreeBytes, MaxBytes: cfg.StoreMaxBytes,
+		Forcibly: cfg.CleanFileForcibly, BatchSize: cfg.DeleteFileBatchMax, Pause: cfg.DeleteCommitLogInterval,
 	}
 }
 

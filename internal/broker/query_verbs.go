@@ -71,7 +71,7 @@ func (b *Broker) findByKey(h *protocol.QueryMessageRequest, limit int) (body []b
 			continue // removed meanwhile
 		}
 		m, err := message.Parse(longer[at:])
-		if err != nil || m.Topic != h.Topic || !hasKey(m.Properties, h.Key, h.IndexType) {
+		if err != nil || m.Topic != h.Topic || !hasKey(m.Properties, h.Key, h.IndexType) || b.store.Hidden(m.Topic, m.QueueID, physical) {
 			continue
 		}
 		body = longer
@@ -113,6 +113,9 @@ func (b *Broker) viewMessageByID(c *remoting.Call) error {
 			return protocol.Errorf(protocol.RespSystemError, "can not find message by the offset, %d", h.Offset)
 		case err != nil:
 			return protocol.Errorf(protocol.RespSystemError, "no message begins at offset %d: %v", h.Offset, err)
+		}
+		if m, err := message.Parse(rec); err == nil && b.store.Hidden(m.Topic, m.QueueID, h.Offset) {
+			return protocol.Errorf(protocol.RespSystemError, "can not find message by the offset, %d", h.Offset)
 		}
 		c.Reply(remoting.Reply{Body: rec})
 		return nil

@@ -2,8 +2,40 @@ package broker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
+
+// Ready gives the reason why the broker cannot take messages, or nil: the store is
+// being opened, is fenced, or its disk is full. It may be called from New on.
+func (b *Broker) Ready() error {
+	if !b.life.opened.Load() {
+		return fmt.Errorf("starting: %v", b.life.progress.State(b.now()))
+	}
+	return b.store.Writable()
+}
+
+// RegisterStartMetrics registers what can be said before Start has ended.
+func (b *Broker) RegisterStartMetrics(registry prometheus.Registerer) error {
+	var errs []error
+	for _, g := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"aerobee_recovery_bytes", "Bytes of the commit log that the start has to read, an estimate.", func() float64 {
+			return float64(b.life.progress.State(b.now()).Total)
+		}},
+		{"aerobee_recovery_done_bytes", "Bytes of the commit log that the start has read.", func() float64 {
+			return float64(b.life.progress.State(b.now()).Done)
+		}},
+	} {
+		errs = append(errs, registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, g.value)))
+	}
+	return errors.Join(errs...)
+}
 
 // registrationWait bounds AwaitRegistration.
 const registrationWait = 5 * time.Second

@@ -43,12 +43,13 @@ type registrar struct {
 // nameserver is where the registration with one nameserver stands. It is guarded
 // by registrar.mu.
 type nameserver struct {
-	busy     bool      // a call is under way
-	known    bool      // the last call succeeded: changes alone are enough
-	tried    uint64    // changes that the calls so far covered
-	next     time.Time // of the next full registration
-	rounds   int       // full registrations that succeeded
-	failures int       // calls that failed since the last success
+	busy     bool                 // a call is under way
+	known    bool                 // the last call succeeded: changes alone are enough
+	tried    uint64               // changes that the calls so far covered
+	next     time.Time            // of the next full registration
+	version  protocol.DataVersion // that the nameserver got last
+	rounds   int                  // full registrations that succeeded
+	failures int                  // calls that failed since the last success
 }
 
 func newRegistrar(b *Broker) *registrar {
@@ -135,11 +136,12 @@ func (r *registrar) run(ctx context.Context) error {
 
 // job is one call to a nameserver.
 type job struct {
-	ns     *nameserver
-	addr   string
-	known  bool     // as the nameserver was when the call began
-	upTo   uint64   // changes that it covers
-	topics []string // nil: all
+	ns      *nameserver
+	addr    string
+	version protocol.DataVersion // that the nameserver got last
+	ask     bool                 // whether the nameserver still has it may be enough
+	upTo    uint64               // changes that it covers
+	topics  []string             // nil: all
 }
 
 // due gives the calls to make now and marks their nameservers as busy.
@@ -165,8 +167,9 @@ func (r *registrar) due() (jobs []job) {
 			delete(r.mu.servers, addr)
 			continue
 		}
-		j := job{ns: ns, addr: addr, known: ns.known, upTo: r.mu.seq}
-		full := !now.Before(ns.next) || ns.known && r.mu.all > ns.tried
+		all := ns.known && r.mu.all > ns.tried
+		full := all || !now.Before(ns.next)
+		j := job{ns: ns, addr: addr, version: ns.version, ask: full && ns.known && !all, upTo: r.mu.seq}
 		if !full {
 			j.topics = r.changedLocked(ns)
 		}
@@ -211,10 +214,8 @@ func (r *registrar) forgetLocked() {
 
 // call registers with one nameserver and notes how it went.
 func (r *registrar) call(ctx context.Context, j job) {
-	limited, cancel := context.WithTimeout(ctx, r.b.config().RegisterBrokerTimeout)
-	err := r.register(limited, j)
-	cancel()
-	changed := r.ended(j, err)
+	version, err := r.register(ctx, j)
+	changed := r.ended(j, version, err)
 	r.signal() // for what has changed meanwhile
 	switch {
 	case err != nil && ctx.Err() == nil && changed:
@@ -226,7 +227,7 @@ func (r *registrar) call(ctx context.Context, j job) {
 
 // ended notes the end of a call, and tells whether the nameserver went from
 // reachable to unreachable or back.
-func (r *registrar) ended(j job, err error) (changed bool) {
+func (r *registrar) ended(j job, version protocol.DataVersion, err error) (changed bool) {
 	now, interval := r.b.now(), r.b.config().RegisterInterval()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -239,7 +240,7 @@ func (r *registrar) ended(j job, err error) (changed bool) {
 		ns.failures++
 	} else {
 		changed = !ns.known
-		ns.known, ns.failures = true, 0
+		ns.known, ns.failures, ns.version = true, 0, version
 		if j.topics == nil {
 			ns.rounds++
 			ns.next = now.Add(interval)

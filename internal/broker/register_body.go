@@ -20,34 +20,59 @@ import (
 // half of what a frame holds.
 const registrationBytes = protocol.MaxFrameBytes / 2
 
-// register sends all topics, or those of the job, to a nameserver.
-func (r *registrar) register(ctx context.Context, j job) error {
+// askAbove is the number of topics from which a nameserver is asked whether it
+// still has the last registration before all are sent again, also with
+// forceRegister: the registration of 125,000 topics has 30 MB.
+const askAbove = 4096
+
+// register sends all topics, or those of the job, to a nameserver, and gives the
+// version that it has then.
+//
+// A nameserver takes changed topics only with a version that differs from the one
+// before, so each request of changes gets one. It is of no other use to it, nor
+// are topics that were deleted here: that it still has the version that we sent
+// last means that it lacks nothing, changes being sent by themselves.
+func (r *registrar) register(ctx context.Context, j job) (protocol.DataVersion, error) {
 	cfg := r.b.config()
 	if j.topics != nil && cfg.EnableSingleTopic {
-		return r.registerTopics(ctx, j)
+		return j.version, r.registerTopics(ctx, j)
+	}
+	if j.topics != nil {
+		version := r.b.topics.Version() // before the topics: they may be newer, but not older
+		list := r.find(j.topics)        // without what was deleted meanwhile
+		return r.sendAll(ctx, j, version, list, len(list))
+	}
+	if j.ask && (!cfg.ForceRegister || r.b.topics.Len() > askAbove) {
+		if changed, err := r.versionDiffers(ctx, j.addr, j.version); err != nil || !changed {
+			return j.version, err
+		}
 	}
 	version, list := r.b.topics.Snapshot()
-	if j.topics != nil {
-		if list = r.find(j.topics); len(list) == 0 {
-			return nil // deleted meanwhile
-		}
-	} else if !cfg.ForceRegister && j.known {
-		if changed, err := r.versionDiffers(ctx, j.addr, version); err != nil || !changed {
-			return err
-		}
-	}
 	size := len(list)
-	if j.topics == nil && cfg.EnableSplitRegistration {
+	if cfg.EnableSplitRegistration {
 		size = cfg.SplitRegistrationSize
 	}
-	for first := true; first || len(list) > 0; first = false {
-		n := chunk(list, size)
-		if err := r.send(ctx, j.addr, version, list[:n]); err != nil {
-			return err
-		}
-		list = list[n:]
+	if chunk(list, size) == len(list) {
+		return version, r.send(ctx, j.addr, version, list)
 	}
-	return nil
+	return r.sendAll(ctx, j, version, list, size)
+}
+
+// sendAll sends topics in as many requests as it takes, at most limit in each,
+// and gives the version of the last one.
+func (r *registrar) sendAll(ctx context.Context, j job, version protocol.DataVersion, list []*protocol.TopicConfig, limit int) (protocol.DataVersion, error) {
+	last := j.version
+	for len(list) > 0 {
+		if version == last {
+			version.Timestamp++
+		}
+		n := chunk(list, limit)
+		if err := r.send(ctx, j.addr, version, list[:n]); err != nil {
+			return last, err
+		}
+		last, list = version, list[n:]
+	}
+	return last, nil
 }
 
 // chunk is how many of the first topics go into one request.
@@ -101,6 +126,8 @@ func (r *registrar) send(ctx context.Context, addr string, version protocol.Data
 
 // invoke makes a request that must succeed.
 func (r *registrar) invoke(ctx context.Context, addr string, code protocol.RequestCode, header any, body []byte) (*remoting.Command, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.b.config().RegisterBrokerTimeout)
+	defer cancel()
 	answer, err := r.client.Invoke(ctx, addr, &remoting.Command{
 		Code: int32(code), Version: protocol.Version, Ext: remoting.AppendHeader(nil, header, false), Body: body,
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
 	"github.com/aerobee/aerobee/internal/run"
+	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // nameserverDouble notes what brokers ask of it.
@@ -206,17 +208,83 @@ func TestFailedRegistrationIsRepeatedInFull(t *testing.T) {
 	require.Len(t, first.topics, r.topics.Len())
 }
 
+// again ends the period of all nameservers when no call is under way.
+func (r *rig) again(t testing.TB) {
+	eventually(t, "no call", func() bool {
+		r.register.mu.Lock()
+		defer r.register.mu.Unlock()
+		for _, ns := range r.register.mu.servers {
+			if ns.busy {
+				return false
+			}
+			ns.next = r.now()
+		}
+		return true
+	})
+	r.register.signal()
+}
+
 func TestVersionIsAskedFirst(t *testing.T) {
 	n := newNameserver(t)
 	r := runRig(t, with(n), func(c *config.Broker) { c.ForceRegister = false })
 	n.registered(t, 1) // unknown to us: no question
 	require.Empty(t, n.seen(protocol.ReqQueryDataVersion))
-	r.register.announceAll()
+	r.again(t)
 	eventually(t, "question", func() bool { return len(n.seen(protocol.ReqQueryDataVersion)) == 1 })
 	require.Len(t, n.seen(protocol.ReqRegisterBroker), 1)
 	n.changed.Store(true)
-	r.register.announceAll()
+	r.again(t)
 	n.registered(t, 2)
+}
+
+// TestManyTopicsAreSentOnce has more topics than go into a request. The second
+// round asks, a changed topic is sent alone, and each request has another version
+// than the one before.
+func TestManyTopicsAreSentOnce(t *testing.T) {
+	n := newNameserver(t)
+	cfg := rigConfig(t, with(n))
+	many := make(map[string]*protocol.TopicConfig)
+	for i := range 50_000 {
+		c := protocol.NewTopicConfig(fmt.Sprintf("topic-of-some-%06d", i))
+		many[c.TopicName] = &c
+	}
+	require.NoError(t, vfs.ReplaceFile(vfs.OS, cfg.StorePathRootDir+"/config/topics.json", javajson.MarshalPretty(
+		map[string]any{"topicConfigTable": many, "dataVersion": protocol.DataVersion{Counter: 7}})))
+	r := runRigOn(t, cfg)
+	n.registered(t, 2)
+	eventually(t, "the end of the registration", func() bool {
+		total := 0
+		for _, c := range n.seen(protocol.ReqRegisterBroker) {
+			total += len(c.topics)
+		}
+		return total == r.topics.Len()
+	})
+	r.again(t)
+	eventually(t, "question", func() bool { return len(n.seen(protocol.ReqQueryDataVersion)) == 1 })
+	sent := len(n.seen(protocol.ReqRegisterBroker))
+
+	p := r.dial(t)
+	for i := range 2 { // the second one finds the version that the first one sent
+		p.ok(protocol.ReqUpdateAndCreateTopic, createHeader("topic-of-some-000001"), nil, nil)
+		require.True(t, r.topics.Delete(fmt.Sprintf("topic-of-some-00001%d", i)))
+		r.register.announce([]string{"topic-of-some-000002"})
+		r.register.announce([]string{"topic-of-some-000003"})
+	}
+	eventually(t, "changes", func() bool {
+		calls := n.seen(protocol.ReqRegisterBroker)
+		return slices.Contains(calls[len(calls)-1].topics, "topic-of-some-000003")
+	})
+	r.again(t)
+	eventually(t, "question after changes", func() bool { return len(n.seen(protocol.ReqQueryDataVersion)) == 2 })
+	calls := n.seen(protocol.ReqRegisterBroker)
+	for i, c := range calls {
+		if i >= sent {
+			require.LessOrEqual(t, len(c.topics), 3)
+		}
+		if i > 0 {
+			require.NotEqual(t, calls[i-1].body.TopicConfigSerializeWrapper.DataVersion, c.body.TopicConfigSerializeWrapper.DataVersion)
+		}
+	}
 }
 
 func TestCompressedBody(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/stats"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
+	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // versionDesc is how Java calls protocol.Version.
@@ -90,12 +91,16 @@ func (b *Broker) storeInfo(t map[string]string) {
 	for _, dir := range b.config().CommitLogDirs() {
 		t["commitLogDiskRatio_"+dir] = ratio
 	}
-	t["commitLogDirCapacity"] = fmt.Sprintf("Total : %s, Free : %s.", humanBytes(s.Disk.Total()), humanBytes(s.Disk.Free))
+	t["commitLogDirCapacity"] = fmt.Sprintf("Total : %s, Free : %s.", vfs.Bytes(s.Disk.Total()), vfs.Bytes(s.Disk.Free))
 	t["dispatchMaxBuffer"], t["dispatchBehindBytes"] = "0", "0" // queues are filled with the log
 	t["pageCacheLockTimeMills"] = "0"
+	t["aerobeeStoreState"] = "writable" // not a key of Java
+	if err := b.store.Writable(); err != nil {
+		t["aerobeeStoreState"] = err.Error()
+	}
 	t["earliestMessageTimeStamp"] = integer(b.store.EarliestStoreTime())
 	t["remainTransientStoreBufferNumbs"] = integer(math.MaxInt32) // as Java without a pool
-	t["remainHowManyDataToFlush"] = humanBytes(s.LogMax - s.LogFlushed)
+	t["remainHowManyDataToFlush"] = vfs.Bytes(s.LogMax - s.LogFlushed)
 	for _, key := range []string{"timerReadBehind", "timerOffsetBehind", "timerCongestNum"} {
 		t[key] = "0"
 	}
@@ -122,19 +127,6 @@ func (b *Broker) poolInfo(t map[string]string) {
 		}
 		t[p.capacity], _ = cfg.Value(p.setting)
 	}
-}
-
-// humanBytes writes a size as Java's tools show it: 252.0 GiB.
-func humanBytes(n int64) string {
-	if n < 1024 {
-		return integer(n) + " B"
-	}
-	v, unit := float64(n), -1
-	for v >= 1024 && unit < 5 {
-		v /= 1024
-		unit++
-	}
-	return fmt.Sprintf("%.1f %ciB", v, "KMGTPE"[unit])
 }
 
 // viewStats serves VIEW_BROKER_STATS_DATA.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/protocol"
+	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // runtimeKeys are all keys of request 28 (admin.md 3.3), but those of directories
@@ -49,7 +50,7 @@ func TestRuntimeInfoHasAllKeys(t *testing.T) {
 
 func TestHumanBytes(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 252 << 30: "252.0 GiB", 1<<63 - 1: "8.0 EiB"} {
-		require.Equal(t, want, humanBytes(n))
+		require.Equal(t, want, vfs.Bytes(n))
 	}
 }
 

@@ -18,7 +18,7 @@ type step struct {
 
 // Stop ends the broker in order: it leaves the nameservers, so that no new client
 // comes; takes no more requests and answers those it took, held pulls at once;
-// ends its goroutines, which write their files a last time; and closes the store.
+// ends its goroutines; makes its files complete; and closes the store.
 // The steps have deadlines that together stay under 10 s. The first step that
 // fails does not keep the later ones from running. Stop is idempotent, and does
 // nothing for a broker whose Start failed.
@@ -38,7 +38,7 @@ func (b *Broker) stop(ctx context.Context) error {
 		{"finish requests", 2 * time.Second, b.shutdownPorts},
 		{"end goroutines", 2 * time.Second, func(ctx context.Context) error { return waitGroup(ctx, b.group) }},
 		{"write the log", 1500 * time.Millisecond, func(context.Context) error { return b.store.FlushLog() }},
-		{"write offsets", 500 * time.Millisecond, func(context.Context) error { return b.closeTraffic() }},
+		{"write state files", 500 * time.Millisecond, func(ctx context.Context) error { return errors.Join(b.closeTraffic(), b.closeTables(ctx)) }},
 		{"close the store", 2 * time.Second, b.store.Close},
 	})
 	b.log.Info("broker stopped", "took", b.now().Sub(began), "clean", err == nil)
@@ -93,6 +93,22 @@ func waitGroup(ctx context.Context, g *run.Group) error {
 	}
 }
 
+// closeTables makes the files of topics, groups and offsets complete. With a
+// million queues that takes longer than the step has, and must not end early.
+func (b *Broker) closeTables(ctx context.Context) error {
+	g := run.NewGroup(context.WithoutCancel(ctx))
+	if b.topics != nil {
+		g.Go("topics", func(context.Context) error { return b.topics.Close() })
+	}
+	if b.groups != nil {
+		g.Go("groups", func(context.Context) error { return b.groups.Close() })
+	}
+	if b.offsets != nil {
+		g.Go("offsets", func(context.Context) error { return b.offsets.Close() })
+	}
+	return g.Wait()
+}
+
 // abandon undoes a Start that failed.
 func (b *Broker) abandon(ctx context.Context) error {
 	var errs []error
@@ -106,6 +122,7 @@ func (b *Broker) abandon(ctx context.Context) error {
 	if b.register != nil {
 		b.register.client.Close()
 	}
+	errs = append(errs, b.closeTables(ctx))
 	if b.store != nil {
 		errs = append(errs, b.store.Close(ctx))
 	}

@@ -73,7 +73,7 @@ func (b *Broker) applyTopics(ctx context.Context, list []*protocol.TopicConfig) 
 	if err != nil || len(changed) == 0 {
 		return err
 	}
-	if err := b.topics.Sync(ctx); err != nil {
+	if err := b.topics.Sync(); err != nil {
 		return err
 	}
 	b.register.settle(ctx)
@@ -115,7 +115,7 @@ func (b *Broker) deleteTopic(ctx context.Context, c *remoting.Call) error {
 			return err
 		}
 	}
-	if err := b.topics.Sync(ctx); err != nil {
+	if err := b.topics.Sync(); err != nil {
 		return err
 	}
 	b.log.Info("topic deleted", "topic", h.Topic, "peer", c.Conn().RemoteAddr())

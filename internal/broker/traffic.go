@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -108,11 +107,11 @@ func (b *Broker) startTraffic(g *run.Group) {
 	g.Go("queue locks", b.sweepLocks)
 }
 
-// closeTraffic writes what survives a restart. It is called after the goroutines
-// have ended and the store is flushed.
+// closeTraffic writes the places of the delay levels. It is called after the
+// goroutines have ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
-	return errors.Join(b.offsets.Persist(), b.delay.Save())
+	return b.delay.Save()
 }
 
 func (b *Broker) sweepLocks(ctx context.Context) error {

@@ -79,6 +79,7 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqUpdateAndCreateTopic, slow: b.updateTopic},
 		{code: protocol.ReqUpdateAndCreateTopicList, slow: b.updateTopicList},
 		{code: protocol.ReqDeleteTopicInBroker, slow: b.deleteTopic},
+		{code: protocol.ReqPurgeTopic, slow: b.purgeTopic},
 		{code: protocol.ReqGetAllTopicConfig, slow: b.allTopicConfig},
 		{code: protocol.ReqGetTopicConfig, serve: b.topicConfig},
 		{code: protocol.ReqGetTopicStatsInfo, slow: b.topicStats},

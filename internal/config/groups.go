@@ -43,7 +43,7 @@ type Nameserver struct {
 	NamesrvAddr              string        `prop:"namesrvAddr" default:"{namesrv}" reload:"true" doc:"Nameservers, host:port separated by ;. The environment variable NAMESRV_ADDR is the default."`
 	RegisterNameServerPeriod time.Duration `prop:"registerNameServerPeriod" default:"30000" unit:"ms" min:"0" reload:"true" doc:"Time between full registrations; used within 10 s and 60 s."`
 	RegisterBrokerTimeout    time.Duration `prop:"registerBrokerTimeoutMills" default:"24000" unit:"ms" min:"1" reload:"true" doc:"How long one nameserver may take to answer a registration."`
-	ForceRegister            bool          `prop:"forceRegister" default:"true" reload:"true" doc:"Register fully without asking first whether anything changed."`
+	ForceRegister            bool          `prop:"forceRegister" default:"true" reload:"true" doc:"Register fully without asking first whether anything changed, up to 4096 topics."`
 	CompressedRegister       bool          `prop:"compressedRegister" default:"false" doc:"Compress the registration body."`
 	EnableSingleTopic        bool          `prop:"enableSingleTopicRegister" default:"false" reload:"true" doc:"Announce one changed topic with code 217 instead of an incremental registration."`
 	EnableSplitRegistration  bool          `prop:"enableSplitRegistration" default:"false" reload:"true" doc:"Send a registration in chunks."`
@@ -112,13 +112,16 @@ type Retention struct {
 	FileReservedTime           time.Duration `prop:"fileReservedTime" default:"72" unit:"h" min:"0" reload:"true" doc:"Age at which commit log files may be deleted."`
 	DeleteWhen                 string        `prop:"deleteWhen" default:"04" reload:"true" doc:"Hours of the day at which aged files are deleted, separated by ;."`
 	DiskMaxUsedSpaceRatio      int           `prop:"diskMaxUsedSpaceRatio" default:"75" unit:"percent" min:"10" max:"95" reload:"true" doc:"Use of the disk above which aged files are deleted at any hour."`
-	DiskSpaceWarningRatio      int           `prop:"diskSpaceWarningLevelRatio" default:"90" unit:"percent" min:"35" max:"99" reload:"true" doc:"Use of the disk above which messages are refused."`
-	DiskSpaceCleanForcibly     int           `prop:"diskSpaceCleanForciblyRatio" default:"85" unit:"percent" min:"30" max:"99" reload:"true" doc:"Use of the disk above which files are deleted whatever their age."`
+	DiskSpaceWarningRatio      int           `prop:"diskSpaceWarningLevelRatio" default:"90" unit:"percent" min:"35" max:"100" reload:"true" doc:"Use of the disk above which messages are refused; 100: never. They are taken again at diskSpaceCleanForciblyRatio. Apache's broker takes values above 90 for 90."`
+	DiskSpaceCleanForcibly     int           `prop:"diskSpaceCleanForciblyRatio" default:"85" unit:"percent" min:"30" max:"100" reload:"true" doc:"Use of the disk above which files are deleted whatever their age; 100: never. Apache's broker takes values above 85 for 85."`
 	CleanFileForcibly          bool          `prop:"cleanFileForciblyEnable" default:"true" reload:"true" doc:"Allow deletion before fileReservedTime when the disk fills."`
 	CleanResourceInterval      time.Duration `prop:"cleanResourceInterval" default:"10000" unit:"ms" min:"1" doc:"Time between looks at the disk."`
 	DeleteCommitLogInterval    time.Duration `prop:"deleteCommitLogFilesInterval" default:"100" unit:"ms" min:"0" reload:"true" doc:"Pause between deletions of two commit log files."`
 	DeleteConsumeQueueInterval time.Duration `prop:"deleteConsumeQueueFilesInterval" default:"100" unit:"ms" min:"0" reload:"true" doc:"Pause between deletions of two queue files."`
 	DeleteFileBatchMax         int           `prop:"deleteFileBatchMax" default:"10" min:"1" reload:"true" doc:"Most files deleted in one go."`
+	DeleteContinuously         bool          `prop:"aerobeeDeleteContinuously" default:"false" reload:"true" doc:"aerobee only: aged files are deleted at any hour, whatever deleteWhen says. aerobee server sets it."`
+	DiskMinFreeBytes           int64         `prop:"aerobeeDiskMinFreeBytes" default:"0" unit:"bytes" min:"0" reload:"true" doc:"aerobee only: free space of the disk below which messages are refused; below twice as much files are deleted whatever their age. 0: only the ratios count. aerobee server sets 512 MiB, and both ratios to 100."`
+	StoreMaxBytes              int64         `prop:"aerobeeStoreMaxBytes" default:"0" unit:"bytes" min:"0" reload:"true" doc:"aerobee only: size on disk of commit log, queues and index above which the oldest commit log files are deleted whatever their age. The newest file always stays. 0: no limit."`
 }
 
 // Reads says what one pull or query may bring.

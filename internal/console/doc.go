@@ -1,7 +1,7 @@
 // Package console is the HTTP side of a server: health, metrics and profiles.
 //
 //	/livez        200 while the process works
-//	/readyz       200 when every role answers, 503 with the reason before and during a stop
+//	/readyz       200 when every role answers, 503 with the reason otherwise
 //	/metrics      Prometheus text; the broker's series have the names of Apache RocketMQ 5.x
 //	/debug/pprof  Go profiles
 //

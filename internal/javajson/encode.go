@@ -147,6 +147,17 @@ func (e *encoder) scalar(v reflect.Value) {
 	}
 }
 
+// number writes a plain integer, in quotes if it has to be.
+func (e *encoder) number(n int64, quoted bool) {
+	if quoted {
+		e.out = append(e.out, '"')
+	}
+	e.out = strconv.AppendInt(e.out, n, 10)
+	if quoted {
+		e.out = append(e.out, '"')
+	}
+}
+
 // integer writes an integer.
 func (e *encoder) integer(v reflect.Value) {
 	switch {

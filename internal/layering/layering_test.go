@@ -27,6 +27,7 @@ var layers = [][]string{
 	{"internal/protocol"},
 	{"internal/javajson"},
 	{"internal/message"},
+	{"internal/journal"},
 	{"internal/vfs", "internal/run", "internal/layering"},
 }
 

@@ -2,6 +2,7 @@ package namesrv
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -321,4 +322,47 @@ func TestLimits(t *testing.T) {
 		_, _, err := table.Register(start, r, roomy)
 		require.Error(t, err)
 	}
+}
+
+// TestOneChangedTopicIsCheap registers 200,000 topics in requests of 10,000, then
+// one topic at a time.
+func TestOneChangedTopicIsCheap(t *testing.T) {
+	const topics, chunk = 200_000, 10_000
+	table := NewTable()
+	before := heap()
+	r := &Registration{Cluster: "C", Broker: "b", Addr: "10.0.0.1:10911", Conn: 1}
+	o := Options{MaxTopics: 1 << 20, MaxBrokers: 10}
+	now := time.Now()
+	for first := 0; first < topics; first += chunk {
+		r.Topics = nil
+		for i := range chunk {
+			r.Topics = append(r.Topics, TopicEntry{Topic: fmt.Sprintf("topic-of-some-%06d", first+i), Read: 8, Write: 8, Perm: 6})
+		}
+		r.Version.Counter++
+		_, _, err := table.Register(now, r, o)
+		require.NoError(t, err)
+	}
+	r.Topics = nil
+	each := (heap() - before) / topics
+	t.Log(each, "bytes for a topic")
+	require.Less(t, each, int64(350))
+	r.Topics = []TopicEntry{{Topic: "topic-of-some-000007", Read: 8, Write: 8, Perm: 6}}
+	allocs := testing.AllocsPerRun(100, func() {
+		r.Version.Counter++
+		r.Topics[0].Read++
+		_, _, err := table.Register(now, r, o)
+		require.NoError(t, err)
+	})
+	require.Less(t, allocs, 30.0)
+	route, ok := table.Route("topic-of-some-000007", false)
+	require.True(t, ok)
+	require.Equal(t, r.Topics[0].Read, route.Queues[0].ReadQueueNums)
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

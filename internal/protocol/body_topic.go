@@ -129,6 +129,19 @@ type TopicOffset struct {
 	LastUpdateTimestamp int64 `json:"lastUpdateTimestamp"` // store time of the last message, 0 when empty
 }
 
+// PurgeTopicResponseBody is the answer to ReqPurgeTopic.
+type PurgeTopicResponseBody struct {
+	Queues []PurgedQueue `json:"queues" java:"always"`
+}
+
+// PurgedQueue says what a purge took from sight: the messages from MinOffset up to
+// but not including MaxOffset, which is where the queue begins now.
+type PurgedQueue struct {
+	QueueID   int32 `json:"queueId"`
+	MinOffset int64 `json:"minOffset"`
+	MaxOffset int64 `json:"maxOffset"`
+}
+
 // TopicStatsTable is the answer to ReqGetTopicStatsInfo.
 type TopicStatsTable struct {
 	OffsetTable map[MessageQueue]TopicOffset `json:"offsetTable" java:"always"`

@@ -176,7 +176,15 @@ const (
 	ReqBatchAckMessage                      RequestCode = 200151 // B: acknowledge many popped messages
 )
 
-// requestNames maps a code to Java's name of it.
+// Request codes that only aerobee has, from FirstOwnCode on: far from Java's, whose
+// servers answer them with RespRequestCodeNotSupported.
+const (
+	FirstOwnCode RequestCode = 910000
+
+	ReqPurgeTopic RequestCode = 910001 // B: take from sight what the queues of a topic hold
+)
+
+// requestNames maps a code to Java's name of it, or to ours.
 var requestNames = map[RequestCode]string{
 	ReqSendMessage:                          "SEND_MESSAGE",
 	ReqPullMessage:                          "PULL_MESSAGE",
@@ -342,6 +350,7 @@ var requestNames = map[RequestCode]string{
 	ReqGetLiteGroupInfo:                     "GET_LITE_GROUP_INFO",
 	ReqTriggerLiteDispatch:                  "TRIGGER_LITE_DISPATCH",
 	ReqBatchAckMessage:                      "BATCH_ACK_MESSAGE",
+	ReqPurgeTopic:                           "PURGE_TOPIC",
 }
 
 // String returns Java's name of the code, for example "SEND_MESSAGE_V2", or

@@ -19,6 +19,11 @@ func TestRequestCodesFollowJava(t *testing.T) {
 		require.True(t, RequestCode(c).Known())
 		n++
 	}
+	for c := range requestNames {
+		if c >= FirstOwnCode {
+			n++
+		}
+	}
 	require.Len(t, requestNames, n)
 	require.Equal(t, "REQUEST_4711", RequestCode(4711).String())
 	require.False(t, RequestCode(4711).Known())

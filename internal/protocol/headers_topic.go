@@ -30,6 +30,13 @@ type DeleteTopicRequest struct {
 	Logical    Opt[bool] `rmq:"lo"`
 }
 
+// PurgeTopicRequest takes from sight what one queue of a topic holds, or all of
+// them when no queue is given (ReqPurgeTopic). The answer is PurgeTopicResponseBody.
+type PurgeTopicRequest struct {
+	Topic   string     `rmq:"topic,required"`
+	QueueID Opt[int32] `rmq:"queueId"`
+}
+
 // GetTopicConfigRequest asks for one topic (ReqGetTopicConfig).
 type GetTopicConfigRequest struct {
 	Topic      string    `rmq:"topic,required"`

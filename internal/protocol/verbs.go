@@ -217,6 +217,9 @@ var Verbs = []Verb{
 	{ReqControllerGetNextBrokerID, ByController, of[GetNextBrokerIDRequest](), of[GetNextBrokerIDResponse](), none, none},
 	{ReqControllerApplyBrokerID, ByController, of[ApplyBrokerIDRequest](), of[ApplyBrokerIDResponse](), none, none},
 
+	// aerobee's own.
+	{ReqPurgeTopic, both, of[PurgeTopicRequest](), none, none, of[PurgeTopicResponseBody]()},
+
 	// Constants without a handler in 5.5.0.
 	{ReqQueryBrokerOffset, Nowhere, none, none, none, none},
 	{ReqGetTopicConfigList, Nowhere, none, none, none, none},

@@ -210,6 +210,27 @@ func TestReaderGoesOnWhenThePeerReads(t *testing.T) {
 	}
 }
 
+// TestWritesAfterASlowOneHaveNoDeadline answers more than the socket takes at once,
+// which needs a deadline, and once more after that is over.
+func TestWritesAfterASlowOneHaveNoDeadline(t *testing.T) {
+	const stall = 2 * time.Second
+	answer := make([]byte, 12<<20)
+	_, addr := startServer(t, ServerConfig{StallTimeout: stall, Handler: func(c *Call) error {
+		if c.Opaque == 1 {
+			c.Reply(Reply{Body: answer})
+			return nil
+		}
+		return echo(c)
+	}})
+	w := dialWire(t, addr)
+	w.send(&Command{Opaque: 1})
+	require.Len(t, w.next().Body, len(answer))
+	drained := time.Now()
+	eventually(t, func() bool { return time.Since(drained) > stall+100*time.Millisecond }, "the deadline is over")
+	w.send(request(2, "later"))
+	require.Equal(t, "later", string(w.next().Body))
+}
+
 // TestOutputOverflowCloses lets late answers pile up, which no back-pressure on the
 // reader can stop.
 func TestOutputOverflowCloses(t *testing.T) {

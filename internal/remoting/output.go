@@ -339,7 +339,7 @@ func (o *output) drainTaken() error {
 			o.ease()
 		}
 	}
-	return nil
+	return o.conn.stream.SetWriteDeadline(time.Time{}) // it would end a later write that needs no deadline
 }
 
 // ease wakes the reader if it waits for the peer to read.

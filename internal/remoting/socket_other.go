@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !linux
 
 package remoting
 
@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// rawSocket is only there on Unix; elsewhere connections are read and written
+// rawSocket is only there on Linux; elsewhere connections are read and written
 // through net.Conn.
 type rawSocket struct{}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/aerobee/aerobee/internal/store/index"
@@ -61,26 +62,39 @@ func (s *Store) openCheckpoint() error {
 // begins there. While the index is off the file is left as it is.
 func (s *Store) Checkpoint() error { return s.makeCheckpoint(s.tasks.Context()) }
 
-// makeCheckpoint is Checkpoint, and ends with ctx.
+// makeCheckpoint is Checkpoint, and ends with ctx. What fails once is not tried
+// again, but for a full disk: the store is fenced, whoever asked.
 func (s *Store) makeCheckpoint(ctx context.Context) error {
 	s.checkpointing.Lock()
 	defer s.checkpointing.Unlock()
 	if e := s.fenced.Load(); e != nil {
 		return nil
 	}
-	last := s.lastStart.Load()
-	end := s.log.End() // after lastStart: the record that starts there is below end
+	err := s.checkpointLocked(ctx)
+	switch {
+	case err == nil:
+		s.roomAgain()
+	case ctx.Err() == nil:
+		s.failed(fmt.Errorf("checkpoint: %w", err))
+	}
+	return err
+}
+
+func (s *Store) checkpointLocked(ctx context.Context) error {
+	t, last := s.lastTime.Load(), s.lastStart.Load() // in this order: t is not later than last
+	end := s.log.End()                               // after lastStart: the record that starts there is below end
 	if err := s.log.Sync(end); err != nil {
 		return err
 	}
 	if err := s.queues.Flush(ctx, end); err != nil {
-		return err
+		return s.noRoom(s.cfg.path("consumequeue"), err)
 	}
 	if err := s.queues.Sync(); err != nil {
 		return err
 	}
+	s.inQueues.Store(end)
 	c := s.checkpoint
-	if t, err := s.log.StoreTime(last); err == nil {
+	if last >= s.log.Min() && last < end {
 		c.LogTime, c.QueueTime, c.QueueOffset = t, t, last
 	}
 	if s.index != nil {
@@ -95,8 +109,12 @@ func (s *Store) makeCheckpoint(ctx context.Context) error {
 	if c == s.checkpoint {
 		return nil
 	}
+	return s.writeCheckpoint(c)
+}
+
+func (s *Store) writeCheckpoint(c Checkpoint) error {
 	if _, err := s.checkpointF.WriteAt(c.append(nil), 0); err != nil {
-		return err
+		return s.noRoom(s.cfg.Dir, err)
 	}
 	if err := s.checkpointF.Sync(); err != nil {
 		return err

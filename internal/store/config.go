@@ -31,6 +31,7 @@ type Config struct {
 	FS           vfs.FS
 	Now          func() time.Time
 	Logger       *slog.Logger
+	Progress     *Progress // of Open, for whoever wants to know; may be nil
 
 	Flush         FlushMode
 	FlushInterval time.Duration // of the log in async mode (flushIntervalCommitLog)

@@ -25,10 +25,11 @@
 //	S2. A reader never sees a record of a group that is not complete in the sense of S1.
 //	S3. Queue offsets of a queue are 0, 1, 2 … in the order of physical offsets. A record of several messages takes as many.
 //	S4. Store timestamps never decrease along the log.
-//	S5. After a failed sync the store is fenced: it acknowledges nothing more, reads go on, and the reason is in every answer.
+//	S5. After a failed sync the store is fenced: it acknowledges nothing more, reads go on, and the reason is in every answer. The next start distrusts the page cache.
 //	S6. The checkpoint never claims more than what is durable in log, queues and index.
+//	S7. What was purged is never shown again, and nothing that was stored after a purge is hidden by it (floor.go).
 //
-// Lock order: Store.checkpointing, index, cqueue files, cqueue queue. lead.mu is
+// Lock order: Store.cleaning, Store.floors, Store.checkpointing, index, cqueue files, cqueue queue. lead.mu is
 // a leaf. No lock is held while Done or the arrival callback runs.
 //
 // Start reading at put.go, then group.go, get.go, recover.go. Formats:

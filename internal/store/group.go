@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/store/index"
@@ -100,7 +99,7 @@ func (s *Store) serve(n int) (more bool) {
 
 		if s.queues.Unwritten() > maxUnwritten {
 			if err := s.queues.Flush(s.tasks.Context(), s.log.Synced()); err != nil {
-				s.fence(err)
+				s.failed(s.noRoom(s.cfg.path("consumequeue"), err))
 			}
 		}
 		s.write(puts)
@@ -168,15 +167,22 @@ func (s *Store) place(g *group, p *Put) {
 	rest := p.buf
 	for i := range p.entries {
 		e := &p.entries[i]
-		if p.stamped() {
-			p.stamp(rest[:e.size])
+		off := int64(0)
+		if !e.aside {
+			if p.stamped() {
+				p.stamp(rest[:e.size])
+			}
+			off = p.queue.Next
+			p.queue.Next += int64(max(e.count, 1))
 		}
-		message.Finish(rest[:e.size], p.queue.Next, g.end, g.lastTime, s.record)
+		message.Finish(rest[:e.size], off, g.end, g.lastTime, s.record)
 		r.Offsets = append(r.Offsets, g.end)
 		g.lastStart = g.end
 		g.end += int64(e.size)
-		p.queue.Next += int64(max(e.count, 1))
 		rest = rest[e.size:]
+	}
+	if r.QueueOffset == p.queue.Next {
+		r.QueueOffset = 0 // none has a place in the queue
 	}
 	g.buf = append(g.buf, p.buf...)
 }
@@ -201,9 +207,9 @@ func (s *Store) flushBuffer(g *group) {
 // writeFailed decides what a failed write means: a full disk may get room
 // again, anything else is the end of this store's acknowledgements.
 func (s *Store) writeFailed(err error) error {
-	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	if cut := s.log.Truncate(s.log.End()); full && cut == nil { // nobody was told of what got there
-		return refuse(PutServiceNotAvailable, "service not available now: no space left on the file system of %s", s.cfg.commitLogDir())
+	err = s.noRoom(s.cfg.commitLogDir(), err)
+	if cut := s.log.Truncate(s.log.End()); isNoRoom(err) && cut == nil { // nobody was told of what got there
+		return err
 	}
 	s.fence(fmt.Errorf("write of the commit log: %w", err))
 	return s.writable()
@@ -232,22 +238,26 @@ func (s *Store) publish(g *group, puts []*Put) {
 	g.keys = g.keys[:0]
 	arrival := s.arrival.Load()
 	for _, p := range puts {
-		hashes := p.hashes
+		hashes, off := p.hashes, p.Result.QueueOffset
 		for i, e := range p.entries {
-			phy, off := p.Result.Offsets[i], p.Result.QueueOffset+int64(i)
-			u := e.unit(phy, g.lastTime)
-			if err := p.queue.Append(off, u); err != nil {
-				s.fence(err) // a bug: Next and Max went apart
-			}
+			phy := p.Result.Offsets[i]
 			for _, h := range hashes[:e.keys] {
 				g.keys = append(g.keys, index.Key{Hash: h, Phy: phy, StoreTime: g.lastTime})
 			}
 			hashes = hashes[e.keys:]
+			if e.aside {
+				continue
+			}
+			u := e.unit(phy, g.lastTime)
+			if err := p.queue.Append(off, u); err != nil {
+				s.fence(err) // a bug: Next and Max went apart
+			}
 			if arrival != nil {
 				key := p.queue.Key()
 				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off + max(int64(e.count), 1) - 1, TagsCode: u.TagsCode, StoreTime: g.lastTime})
 			}
 			s.publishLight(p, u, arrival)
+			off++
 		}
 		s.counters.puts.Add(int64(len(p.entries)))
 		s.counters.putBytes.Add(int64(len(p.buf)))
@@ -256,6 +266,7 @@ func (s *Store) publish(g *group, puts []*Put) {
 		s.index.Add(g.keys)
 	}
 	s.lastStart.Store(g.lastStart) // now a checkpoint may claim them
+	s.lastTime.Store(g.lastTime)
 }
 
 // finish answers a put.
@@ -288,6 +299,14 @@ func (s *Store) fence(err error) {
 	if s.fenced.CompareAndSwap(nil, &PutError{PutServiceNotAvailable, fmt.Sprintf(
 		"service not available now: the store is fenced after: %v; restart the broker when the cause is mended", err)}) {
 		s.cfg.Logger.Error("store fenced: nothing more is acknowledged", "error", err)
+		s.distrust()
+	}
+}
+
+// failed fences the store after an error, unless all that is missing is room.
+func (s *Store) failed(err error) {
+	if !isNoRoom(err) {
+		s.fence(err)
 	}
 }
 
@@ -300,6 +319,9 @@ func (s *Store) writable() error {
 		return e
 	}
 	if e := s.diskFull.Load(); e != nil {
+		return e
+	}
+	if e := s.noSpace.Load(); e != nil {
 		return e
 	}
 	return nil

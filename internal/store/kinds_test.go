@@ -142,7 +142,7 @@ func TestRetentionOfBatchQueues(t *testing.T) {
 		putBatch(t, s, strings.Repeat("x", 600), strconv.Itoa(i))
 	}
 	require.NoError(t, s.Checkpoint())
-	require.NoError(t, s.DeleteExpired(Retention{BatchSize: 2}, true))
+	require.NoError(t, s.remove(t.Context(), removal{policy: Retention{BatchSize: 2}, forced: true}))
 	low := s.MinOffset("B", 0)
 	require.Positive(t, low)
 	infos, err := c.FS.ReadDir("/store/batchconsumequeue/B/0")
@@ -310,7 +310,7 @@ func TestExtendedQueuesAreRead(t *testing.T) {
 	require.Equal(t, TagsCode("a"), units[0].TagsCode)
 	require.Equal(t, TagsCode("b"), units[1].TagsCode)
 	require.NoError(t, s.Checkpoint())
-	require.NoError(t, s.DeleteExpired(Retention{BatchSize: 1}, true))
+	require.NoError(t, s.remove(t.Context(), removal{policy: Retention{BatchSize: 1}, forced: true}))
 	require.EqualValues(t, 3, s.MinOffset("T", 0))
 	_, err := c.FS.Stat("/store/consumequeue_ext/T/0/00000000000000000000")
 	require.ErrorIs(t, err, os.ErrNotExist)

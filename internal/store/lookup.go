@@ -147,7 +147,7 @@ func (s *Store) Topics() ([]string, error) { return s.queues.Topics() }
 // they expire. The checkpoint that follows keeps a recovery from bringing the
 // queues back.
 func (s *Store) DeleteTopic(topic string) error {
-	return errors.Join(s.queues.Delete(topic), s.Checkpoint())
+	return errors.Join(s.queues.Delete(topic), s.forgetFloors(topic), s.Checkpoint())
 }
 
 // Record appends the whole record at a physical offset to dst, or fails with

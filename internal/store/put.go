@@ -72,7 +72,7 @@ type PutResult struct {
 	Status         PutStatus
 	Err            error // why, when not PutOK
 	PhysicalOffset int64 // of the first record
-	QueueOffset    int64 // of the first record
+	QueueOffset    int64 // of the first record that has a place in the queue; 0 if none has
 	StoreTimestamp int64 // ms, of all records
 	Count          int
 	Offsets        []int64 // physical, of each record; valid until ReleasePut
@@ -85,6 +85,7 @@ type entry struct {
 	count    int32 // messages in it; of a put to a batch queue only
 	tagsCode int64
 	delay    int64 // ms; positive: the tags code is the store time plus this
+	aside    bool  // of a type that has no place in the queue: see queued
 }
 
 // unit is the consume queue's entry for a record at phy that is stored at a time
@@ -187,6 +188,7 @@ func (p *Put) Add(m *message.Message) error {
 // unique key, keys and tags in Java's order.
 func (p *Put) describe(e *entry, m *message.Message) {
 	var uniq, keys, tags string
+	e.aside = !queued(m.SysFlag)
 	for k, v := range message.Properties(m.Properties) {
 		switch k {
 		case message.PropTags:
@@ -204,7 +206,7 @@ func (p *Put) describe(e *entry, m *message.Message) {
 	if tags != "" {
 		e.tagsCode = TagsCode(tags)
 	}
-	if !p.store.cfg.Index {
+	if !p.store.cfg.Index || m.SysFlag&message.FlagTransactionMask == message.FlagTransactionUndo {
 		return
 	}
 	before := len(p.hashes)

@@ -20,16 +20,16 @@ import (
 type queues struct {
 	*cqueue.Set
 	batch *cqueue.Set
-	// batchTopics were configured when the store was opened.
+	// batchTopics were configured, or had files, when the store was opened.
 	batchTopics map[string]bool
 	fs          vfs.FS
 	extDir      string
 }
 
-func (s *Store) newQueues() queues {
+func (s *Store) newQueues() (queues, error) {
 	c := cqueue.Config{
 		FS: s.cfg.FS, Dir: s.cfg.path("consumequeue"), FileSize: s.cfg.QueueFileSize,
-		LogMin: s.log.Min, OpenFiles: s.cfg.OpenFiles, Missing: s.missingUnits,
+		LogMin: s.log.Min, Floor: s.floorOf, OpenFiles: s.cfg.OpenFiles, Missing: s.missingUnits,
 		ExtDir: s.cfg.path("consumequeue_ext"), ExtFileSize: s.cfg.ExtFileSize,
 	}
 	b := c
@@ -40,44 +40,56 @@ func (s *Store) newQueues() queues {
 			q.batchTopics[topic] = true
 		}
 	}
-	return q
+	dirs, err := s.cfg.FS.ReadDir(b.Dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return q, err
+	}
+	for _, dir := range dirs {
+		q.batchTopics[dir.Name] = true
+	}
+	return q, nil
 }
 
 // of is the set in which the queues of a record's topic are, as the configuration
-// says, or else the files.
-func (q queues) of(topic string) (*cqueue.Set, error) {
+// or the files say.
+func (q queues) of(topic string) *cqueue.Set {
 	if q.batchTopics[topic] {
-		return q.batch, nil
+		return q.batch
 	}
-	ids, err := q.batch.IDs(topic)
-	if err != nil || len(ids) == 0 {
-		return q.Set, err
-	}
-	return q.batch, nil
+	return q.Set
 }
 
 // queuesLost tells whether all queues of a kind that there should be are gone.
 // With batch topics both directories are there from the first start on.
-func (s *Store) queuesLost() bool {
+func (s *Store) queuesLost() (bool, error) {
 	simple, err := s.cfg.FS.ReadDir(s.cfg.path("consumequeue"))
-	if len(s.queues.batchTopics) == 0 {
-		return err != nil || len(simple) == 0
+	lost := err != nil
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
 	}
-	batch, berr := s.cfg.FS.ReadDir(s.cfg.path("batchconsumequeue"))
-	return err != nil || berr != nil || len(simple)+len(batch) == 0
+	if len(s.queues.batchTopics) == 0 {
+		return len(simple) == 0, nil
+	}
+	batch, err := s.cfg.FS.ReadDir(s.cfg.path("batchconsumequeue"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	return lost || err != nil || len(simple)+len(batch) == 0, nil
 }
 
 // forgetLostQueues takes back what the checkpoint claims of queues that are gone, or
 // a start after a crash in between would take those rebuilt so far for all.
 func (s *Store) forgetLostQueues() error {
-	if s.log.Files() == 0 || !s.queuesLost() {
+	if s.log.Files() == 0 {
 		return nil
 	}
-	s.checkpoint.QueueTime, s.checkpoint.QueueOffset = 0, 0
-	if _, err := s.checkpointF.WriteAt(s.checkpoint.append(nil), 0); err != nil {
+	lost, err := s.queuesLost()
+	if err != nil || !lost {
 		return err
 	}
-	return s.checkpointF.Sync()
+	c := s.checkpoint
+	c.QueueTime, c.QueueOffset = 0, 0
+	return s.writeCheckpoint(c)
 }
 
 func (s *Store) makeQueueDirs() error {
@@ -115,8 +127,8 @@ func (q queues) Delete(topic string) error {
 	return errors.Join(q.Set.Delete(topic), q.batch.Delete(topic), q.fs.RemoveAll(filepath.Join(q.extDir, topic)))
 }
 
-func (q queues) RemoveBefore(logMin int64) error {
-	return errors.Join(q.Set.RemoveBefore(logMin), q.batch.RemoveBefore(logMin), q.removeExt())
+func (q queues) RemoveBefore(ctx context.Context, logMin int64) error {
+	return errors.Join(q.Set.RemoveBefore(ctx, logMin), q.batch.RemoveBefore(ctx, logMin), q.removeExt())
 }
 
 // removeExt removes extended queue files that are not needed any more.
@@ -165,6 +177,12 @@ func (s *Store) resolveTags(q *cqueue.Queue, units []cqueue.Unit) {
 		}
 		u.TagsCode = code
 	}
+}
+
+func (q queues) Disk(ctx context.Context) (int64, error) {
+	simple, err := q.Set.Disk(ctx)
+	batch, berr := q.batch.Disk(ctx)
+	return simple + batch, errors.Join(err, berr)
 }
 
 func (q queues) Trust(phy int64) {

@@ -17,12 +17,15 @@ import (
 
 // Recovery says what a start had to do.
 type Recovery struct {
-	Clean   bool          // the store had been closed
-	Killed  bool          // it had not, but the machine ran on: nothing that was written is lost
-	From    int64         // offset at which the log was read
-	End     int64         // where the log ends
-	Records int64         // read
-	Took    time.Duration // of Open
+	Clean  bool // the store had been closed
+	Killed bool // it had not, but the machine ran on: nothing that was written is lost
+	// Distrusted: a sync had failed, so that what is behind the checkpoint was
+	// written again.
+	Distrusted bool
+	From       int64         // offset at which the log was read
+	End        int64         // where the log ends
+	Records    int64         // read
+	Took       time.Duration // of Open
 }
 
 // Recovery tells what Open did.
@@ -36,21 +39,29 @@ func (s *Store) load(ctx context.Context) error {
 		return err
 	}
 	s.recovery.Clean = err != nil
-	if boot := s.cfg.FS.BootID(); boot != "" {
-		_, then, _ := strings.Cut(string(abort), "\n")
-		s.recovery.Killed = strings.TrimSpace(then) == boot
-	}
+	_, left, _ := strings.Cut(string(abort), "\n")
+	left, _, _ = strings.Cut(left, "\n")
+	s.recovery.Distrusted = left == distrusted
+	s.recovery.Killed = left != "" && left == s.cfg.FS.BootID()
 	if s.log, err = commitlog.Open(s.cfg.FS, s.cfg.commitLogDir(), s.cfg.CommitLogFileSize); err != nil {
 		return err
 	}
 	if err := s.openCheckpoint(); err != nil {
 		return err
 	}
-	s.queues = s.newQueues()
+	if err := s.loadFloors(); err != nil {
+		return err
+	}
+	if s.queues, err = s.newQueues(); err != nil {
+		return err
+	}
 	if err := s.dropOrphanQueues(); err != nil {
 		return err
 	}
 	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	if err := s.checkFloors(); err != nil {
 		return err
 	}
 	if err := s.makeQueueDirs(); err != nil {
@@ -76,45 +87,89 @@ func (s *Store) dropOrphanQueues() error {
 // what they may lack. Queues are not opened for it.
 func (s *Store) recover(ctx context.Context) error {
 	if err := s.forgetLostQueues(); err != nil {
-		return err
+		return fmt.Errorf("recovery: %w", err)
 	}
-	from, dispatched := s.recoveryStart()
-	s.recovery.From = from
-	indexed := max(dispatched, from-1)
-	if !s.recovery.Clean {
-		s.queues.Trust(indexed + 1)
-	}
-	var err error
-	if s.cfg.Index {
-		if s.index, err = index.Open(index.Config{
-			FS: s.cfg.FS, Dir: s.cfg.path("index"), Slots: s.cfg.IndexSlots, Max: s.cfg.IndexEntries, Logger: s.cfg.Logger, Now: s.cfg.Now,
-		}, s.indexState(), indexed+1); err != nil {
-			return err
-		}
-		if s.recovery.Clean {
-			_, indexed = s.index.Last()
-		}
-	}
-	s.log.SetSynced(from)
-	r := redispatch{s: s, ctx: ctx, put: Put{store: s}, dispatched: dispatched, indexed: indexed, last: -1, sets: make(map[string]*cqueue.Set)}
-	end, err := s.log.Scan(from, s.record, r.record)
+	from, dispatched, err := s.recoveryStart()
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
-	if s.recovery.Clean {
-		if err := s.log.CheckEnd(end); err != nil {
-			return err
-		}
+	s.recovery.From = from
+	indexed := max(dispatched, from-1)
+	s.restored = indexed + 1
+	s.inQueues.Store(s.restored)
+	if !s.recovery.Clean {
+		s.queues.Trust(indexed + 1)
 	}
-	if err := s.log.Truncate(end); err != nil {
-		return fmt.Errorf("recovery: %w", err)
+	if indexed, err = s.openIndex(indexed); err != nil {
+		return err
+	}
+	s.log.SetSynced(from)
+	r := redispatch{s: s, ctx: ctx, put: Put{store: s}, dispatched: dispatched, indexed: indexed, last: -1}
+	end, err := r.readLog(from)
+	if err != nil {
+		return err
+	}
+	if err := s.mendLog(ctx, from, end); err != nil {
+		return err
 	}
 	s.log.SetEnd(end)
 	s.recovery.End, s.recovery.Records = end, r.records
 	s.group.lastTime = max(r.lastTime, s.checkpoint.LogTime)
 	s.group.lastStart = max(r.last, s.checkpoint.QueueOffset)
 	s.lastStart.Store(s.group.lastStart)
+	s.lastTime.Store(s.group.lastTime)
 	return s.FlushLog() // a record may be shown before it is durable only if it was before
+}
+
+// readLog reads the log from an offset to its end, which it returns.
+func (r *redispatch) readLog(from int64) (end int64, err error) {
+	s := r.s
+	to, err := s.log.Estimate(from)
+	if err == nil {
+		s.cfg.Progress.begin(s.cfg.Logger, s.cfg.Now(), from, to)
+		end, err = s.log.Scan(from, s.record, r.record)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("recovery: %w", err)
+	}
+	s.cfg.Progress.end(s.cfg.Logger, s.cfg.Now(), end, r.records)
+	if s.recovery.Clean {
+		err = s.log.CheckEnd(end)
+	}
+	return end, err
+}
+
+// mendLog cuts the log behind its end and, after a sync that failed, writes what
+// was found again.
+func (s *Store) mendLog(ctx context.Context, from, end int64) error {
+	if s.recovery.Distrusted {
+		if err := s.log.Rewrite(ctx, from, end); err != nil {
+			return fmt.Errorf("recovery: %w", err)
+		}
+		if err := s.writeCheckpoint(s.checkpoint); err != nil {
+			return fmt.Errorf("recovery: %w", err)
+		}
+	}
+	if err := s.log.Truncate(end); err != nil {
+		return fmt.Errorf("recovery: %w", err)
+	}
+	return nil
+}
+
+// openIndex opens the index, if it is on, in which everything up to offset indexed
+// is durable, and returns up to where everything is in it.
+func (s *Store) openIndex(indexed int64) (int64, error) {
+	if !s.cfg.Index {
+		return indexed, nil
+	}
+	var err error
+	s.index, err = index.Open(index.Config{
+		FS: s.cfg.FS, Dir: s.cfg.path("index"), Slots: s.cfg.IndexSlots, Max: s.cfg.IndexEntries, Logger: s.cfg.Logger, Now: s.cfg.Now,
+	}, s.indexState(), indexed+1)
+	if err == nil && s.recovery.Clean {
+		_, indexed = s.index.Last()
+	}
+	return indexed, err
 }
 
 func (s *Store) indexState() index.State {
@@ -130,16 +185,23 @@ func (s *Store) indexState() index.State {
 
 // recoveryStart is where to begin reading, and the start of the last record
 // whose units are known to be durable, -1 for none.
-func (s *Store) recoveryStart() (from, dispatched int64) {
+func (s *Store) recoveryStart() (from, dispatched int64, err error) {
 	c := s.checkpoint
 	if s.log.Files() == 0 {
-		return s.log.Min(), -1
+		return s.log.Min(), -1, nil
 	}
 	if c.QueueTime == 0 && c.QueueOffset == 0 {
-		return s.log.Min(), -1 // nothing is known to be there: build all again
+		return s.log.Min(), -1, nil // nothing is known to be there: build all again
 	}
-	if c.QueueTime > 0 && c.QueueOffset >= s.log.Min() && s.log.HasRecord(c.QueueOffset) {
-		return c.QueueOffset, c.QueueOffset
+	if c.QueueOffset > 0 && c.QueueOffset < s.log.Min() {
+		return s.log.Min(), -1, nil
+	}
+	ok, err := s.log.HasRecord(c.QueueOffset)
+	if err != nil {
+		return 0, 0, err
+	}
+	if ok && c.QueueTime > 0 {
+		return c.QueueOffset, c.QueueOffset, nil
 	}
 	// A checkpoint of an older broker has times only: begin with the last file
 	// whose first record is as old as what is durable.
@@ -149,7 +211,7 @@ func (s *Store) recoveryStart() (from, dispatched int64) {
 			break
 		}
 	}
-	return start, -1
+	return start, -1, nil
 }
 
 // maxRestored is how many units recovery keeps in memory before it writes them: 20
@@ -164,8 +226,7 @@ type redispatch struct {
 	put                 Put // to describe records with
 	dispatched, indexed int64
 	keys                []index.Key
-	last, lastTime      int64                  // start and store time of the last record
-	sets                map[string]*cqueue.Set // of topics
+	last, lastTime      int64 // start and store time of the last record
 	records             int64
 }
 
@@ -173,20 +234,21 @@ func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 	s, p := r.s, &r.put
 	r.last, r.lastTime = off, m.StoreTimestamp
 	r.records++
+	s.cfg.Progress.reach(s.cfg.Logger, s.cfg.Now, off+int64(size))
 	if off <= r.dispatched {
 		return r.ctx.Err()
 	}
 	p.entries, p.hashes = p.entries[:0], p.hashes[:0]
 	e := entry{size: size}
 	p.describe(&e, m)
-	if s.index != nil && off > r.indexed && m.SysFlag&message.FlagTransactionMask != message.FlagTransactionUndo {
+	if s.index != nil && off > r.indexed {
 		r.keys = r.keys[:0]
 		for _, h := range p.hashes {
 			r.keys = append(r.keys, index.Key{Hash: h, Phy: off, StoreTime: m.StoreTimestamp})
 		}
 		s.index.Add(r.keys)
 	}
-	if !queued(m.SysFlag) {
+	if e.aside {
 		return r.ctx.Err()
 	}
 	if err := r.restore(off, &e, m); err != nil {
@@ -203,15 +265,9 @@ func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 
 // restore gives a record to its queue and to the light queues that it names.
 func (r *redispatch) restore(off int64, e *entry, m *message.Message) error {
-	set, known := r.sets[m.Topic]
+	set := r.s.queues.of(m.Topic)
 	if m.SysFlag&message.FlagInnerBatch != 0 {
 		set = r.s.queues.batch
-	} else if !known {
-		var err error
-		if set, err = r.s.queues.of(m.Topic); err != nil {
-			return err
-		}
-		r.sets[strings.Clone(m.Topic)] = set
 	}
 	u := e.unit(off, m.StoreTimestamp)
 	if set == r.s.queues.batch {
@@ -223,26 +279,30 @@ func (r *redispatch) restore(off int64, e *entry, m *message.Message) error {
 	return r.s.located(m, func(name string, at int64) error { return r.s.queues.Restore(name, 0, at, u) })
 }
 
-// missingUnits finds the units of a queue in the part of the log that recovery did
-// not read, for a queue whose files are damaged.
+// missingUnits finds the units of a queue in the part of the log from which recovery
+// did not restore any, for a queue whose files are damaged.
 func (s *Store) missingUnits(k cqueue.Key) ([]cqueue.Located, error) {
 	s.cfg.Logger.Warn("consume queue units are missing: reading the commit log for them", "topic", k.Topic, "queue", k.ID)
 	p := Put{store: s}
 	var found []cqueue.Located
 	errDone := errors.New("read")
 	_, err := s.log.Scan(s.log.Min(), s.record, func(off int64, size int32, m *message.Message) error {
-		if off >= s.recovery.From {
+		if off >= s.restored {
 			return errDone
 		}
 		add := func(name string, at int64) error {
-			if name == k.Topic {
-				e := entry{size: size}
-				p.hashes = p.hashes[:0]
-				p.describe(&e, m)
-				u := e.unit(off, m.StoreTimestamp)
-				u.Count = innerCount(m.Properties)
-				found = append(found, cqueue.Located{Offset: at, Unit: u})
+			if name != k.Topic {
+				return nil
 			}
+			if len(found) > 0 && at <= found[len(found)-1].Offset {
+				found = found[:0] // the topic was deleted and made again
+			}
+			e := entry{size: size}
+			p.hashes = p.hashes[:0]
+			p.describe(&e, m)
+			u := e.unit(off, m.StoreTimestamp)
+			u.Count = innerCount(m.Properties)
+			found = append(found, cqueue.Located{Offset: at, Unit: u})
 			return nil
 		}
 		if m.QueueID == k.ID && queued(m.SysFlag) {

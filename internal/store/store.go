@@ -36,9 +36,12 @@ type Store struct {
 	puts   sync.Pool
 
 	lastStart atomic.Int64             // offset of the last published record
+	lastTime  atomic.Int64             // ms, store time of that record or one before
+	inQueues  atomic.Int64             // the units of records below are durable
 	fenced    atomic.Pointer[PutError] // S5
 	closing   atomic.Pointer[PutError]
-	diskFull  atomic.Pointer[PutError] // for a while
+	diskFull  atomic.Pointer[PutError] // for a while: a limit is passed
+	noSpace   atomic.Pointer[PutError] // for a while: a write failed
 	arrival   atomic.Pointer[func(Arrival)]
 	groupDone atomic.Pointer[func()]
 
@@ -46,7 +49,15 @@ type Store struct {
 	checkpoint    Checkpoint
 	checkpointF   vfs.File
 	recovery      Recovery
-	counters      struct {
+	restored      int64 // the units of records from here on came from the log at the start
+	floors        floors
+
+	cleaning sync.Mutex // guards quota and cleaned
+	quota    quota
+	cleaned  int64        // what pointed below is removed
+	manual   atomic.Int32 // looks that an operator asked for
+
+	counters struct {
 		puts, putBytes, putsFailed, gets, getsMissed, getBytes atomic.Int64
 	}
 }
@@ -61,6 +72,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
 		return nil, err
 	}
+	if cfg.Progress == nil {
+		cfg.Progress = &Progress{}
+	}
 	lock, err := lockDir(&cfg)
 	if err != nil {
 		return nil, err
@@ -74,6 +88,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		err = s.load(ctx)
 	}
 	if err != nil {
+		var file *FileError
+		if ctx.Err() == nil && !errors.As(err, &file) && s.log != nil {
+			s.distrust()
+		}
 		return nil, errors.Join(err, s.closeFiles())
 	}
 	s.tasks = run.NewGroup(context.WithoutCancel(ctx))
@@ -83,6 +101,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.tasks.Go("store index", s.index.Run)
 	}
 	if cfg.Retention != nil {
+		if disks, err := s.disks(); err == nil { // else the loop reports it
+			s.watchDisks(cfg.Retention(), disks)
+		}
 		s.tasks.Go("store retention", s.retentionLoop)
 	}
 	return s, nil
@@ -166,25 +187,27 @@ func (s *Store) flushLoop(ctx context.Context) error {
 			s.checkpointing.Unlock()
 			if s.queues.Unwritten() > checkpointUnits || behind > checkpointBytes && rest == s.cfg.CheckpointInterval {
 				err = checkpoint()
-			} else {
-				err = s.queues.FlushFull(ctx, s.log.Synced())
+			} else if err = s.queues.FlushFull(ctx, s.log.Synced()); err != nil {
+				err = s.noRoom(s.cfg.path("consumequeue"), err)
 			}
 		case <-check.C:
 			err = checkpoint()
 		}
 		if err != nil && ctx.Err() == nil {
-			s.fence(err)
+			s.failed(err)
 		}
 	}
 }
 
-// FlushLog makes everything that is published durable.
+// FlushLog makes everything that is published durable, or fences the store.
 func (s *Store) FlushLog() error {
 	if s.fenced.Load() != nil {
 		return nil
 	}
 	if err := s.log.Sync(s.log.End()); err != nil {
-		return fmt.Errorf("sync of the commit log: %w", err)
+		err = fmt.Errorf("sync of the commit log: %w", err)
+		s.fence(err)
+		return err
 	}
 	return nil
 }
@@ -271,6 +294,23 @@ func (s *Store) markOpen() error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close(), s.cfg.FS.SyncDir(s.cfg.Dir))
+}
+
+// distrusted stands in the abort file in place of the boot id.
+const distrusted = "sync failed"
+
+// distrust notes in the abort file that the kernel may show what it never wrote to
+// the disk, so that the next start writes again what the checkpoint does not cover.
+// This note need not be durable: after a power cut there is nothing to doubt.
+func (s *Store) distrust() {
+	f, err := s.cfg.FS.Create(s.cfg.path("abort"))
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), distrusted), 0)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		s.cfg.Logger.Error("the abort file cannot be written: restart the machine before the broker", "error", err)
+	}
 }
 
 // FS is the file system that the store is on.

@@ -45,7 +45,7 @@ func closeStore(t testing.TB, s *Store) {
 // kill lets go of the store without writing anything.
 func kill(t testing.TB, s *Store) {
 	t.Helper()
-	s.fence(ErrClosed)
+	s.fenced.CompareAndSwap(nil, ErrClosed)
 	if err := s.Close(context.Background()); err != nil {
 		t.Log(err)
 	}

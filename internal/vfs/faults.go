@@ -5,7 +5,8 @@ import "io"
 // Op names a call that WithFaults can fail.
 type Op string
 
-// The operations, named after the methods of FS and File.
+// The operations, named after the methods of FS and File. OpRemove is RemoveAll
+// too, OpSync that of a Mapping too, and OpCreate also the file of a Lock.
 const (
 	OpOpen     Op = "open"
 	OpCreate   Op = "create"
@@ -18,6 +19,9 @@ const (
 	OpTruncate Op = "truncate"
 	OpSync     Op = "sync"
 	OpMap      Op = "map"
+	OpMkdir    Op = "mkdir"
+	OpReadDir  Op = "readdir"
+	OpStat     Op = "stat"
 )
 
 // Fault decides about one call. A write of n bytes may be cut short: it writes
@@ -73,6 +77,41 @@ func (f *faultFS) Remove(path string) error {
 		return err
 	}
 	return f.FS.Remove(path)
+}
+
+func (f *faultFS) RemoveAll(path string) error {
+	if err := f.ask(OpRemove, path); err != nil {
+		return err
+	}
+	return f.FS.RemoveAll(path)
+}
+
+func (f *faultFS) MkdirAll(path string) error {
+	if err := f.ask(OpMkdir, path); err != nil {
+		return err
+	}
+	return f.FS.MkdirAll(path)
+}
+
+func (f *faultFS) ReadDir(path string) ([]Info, error) {
+	if err := f.ask(OpReadDir, path); err != nil {
+		return nil, err
+	}
+	return f.FS.ReadDir(path)
+}
+
+func (f *faultFS) Stat(path string) (Info, error) {
+	if err := f.ask(OpStat, path); err != nil {
+		return Info{}, err
+	}
+	return f.FS.Stat(path)
+}
+
+func (f *faultFS) Lock(path string) (io.Closer, error) {
+	if err := f.ask(OpCreate, path); err != nil {
+		return nil, err
+	}
+	return f.FS.Lock(path)
 }
 
 func (f *faultFS) Rename(o, n string) error {
@@ -139,7 +178,23 @@ func (f *faultFile) Map(length int64) (Mapping, error) {
 	if err := f.fs.ask(OpMap, f.path); err != nil {
 		return nil, err
 	}
-	return f.File.Map(length)
+	m, err := f.File.Map(length)
+	if err != nil {
+		return nil, err
+	}
+	return &faultMapping{Mapping: m, file: f}, nil
+}
+
+type faultMapping struct {
+	Mapping
+	file *faultFile
+}
+
+func (m *faultMapping) Sync() error {
+	if err := m.file.fs.ask(OpSync, m.file.path); err != nil {
+		return err
+	}
+	return m.Mapping.Sync()
 }
 
 var _ io.Closer = (*faultFile)(nil)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -104,6 +105,9 @@ func (m *Mem) Crash(r *rand.Rand) *Mem {
 	for _, p := range slices.Sorted(maps.Keys(names)) {
 		cut := names[p].crash(c, r)
 		c.mu.files[p], c.mu.durable[p] = cut, cut
+		for dir := filepath.Dir(p); !c.mu.dirs[dir]; dir = filepath.Dir(dir) {
+			c.mu.dirs[dir] = true // its removal is undone with that of the file
+		}
 	}
 	return c
 }
@@ -180,9 +184,20 @@ func (m *Mem) RemoveAll(path string) error {
 	inside := func(p string) bool {
 		return p == path || strings.HasPrefix(p, path+string(filepath.Separator))
 	}
-	for p := range m.mu.files {
+	// A directory that is gone for good has nothing in it: what is pending inside
+	// becomes durable with the name of the tree, in the directory above.
+	parent := filepath.Dir(path)
+	for _, dir := range slices.Sorted(maps.Keys(m.mu.pending)) {
+		if inside(dir) {
+			m.mu.pending[parent] = append(m.mu.pending[parent], m.mu.pending[dir]...)
+			delete(m.mu.pending, dir)
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(m.mu.files)) {
 		if inside(p) {
-			m.changeLocked(change{from: p})
+			c := change{from: p}
+			c.apply(m.mu.files)
+			m.mu.pending[parent] = append(m.mu.pending[parent], c)
 		}
 	}
 	for p := range m.mu.dirs {
@@ -288,6 +303,9 @@ func (m *Mem) Usage(string) (Usage, error) {
 	return m.mu.usage, nil
 }
 
+// Mount implements FS.
+func (m *Mem) Mount(string) (string, error) { return "/", nil }
+
 // Lock implements FS.
 func (m *Mem) Lock(path string) (io.Closer, error) {
 	if _, err := m.Create(path); err != nil {
@@ -322,7 +340,8 @@ type memFile struct {
 		sync.Mutex
 		data    []byte
 		synced  []byte
-		lo, hi  int // dirty bytes of data; hi == 0 when clean
+		lo, hi  int          // dirty bytes of data; hi == 0 when clean
+		lost    map[int]bool // clean sectors of data that are not in synced: see FailSync
 		mapped  bool
 		modTime time.Time
 	}
@@ -331,7 +350,7 @@ type memFile struct {
 func (f *memFile) info(name string) Info {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return Info{Name: name, Size: int64(len(f.mu.data)), ModTime: f.mu.modTime}
+	return Info{Name: name, Size: int64(len(f.mu.data)), Disk: int64(len(f.mu.data)), ModTime: f.mu.modTime}
 }
 
 func (f *memFile) Size() (int64, error) { return f.info("").Size, nil }
@@ -401,6 +420,11 @@ func (f *memFile) resizeLocked(size int) {
 }
 
 func (f *memFile) dirtyLocked(lo, hi int) {
+	for n := range f.mu.lost {
+		if at := n * sector; at+sector > lo && at < hi || at+sector > len(f.mu.data) {
+			delete(f.mu.lost, n)
+		}
+	}
 	if f.mu.hi == 0 {
 		f.mu.lo, f.mu.hi = lo, max(hi, 1)
 		return
@@ -414,16 +438,69 @@ func (f *memFile) Sync() error {
 	if f.mu.mapped {
 		f.mu.lo, f.mu.hi = 0, len(f.mu.data)
 	}
+	f.resizeSyncedLocked()
+	for at, end := range f.dirtySectorsLocked() {
+		if !f.mu.lost[at/sector] {
+			copy(f.mu.synced[at:end], f.mu.data[at:end])
+		}
+	}
+	f.mu.lo, f.mu.hi = 0, 0
+	return nil
+}
+
+// dirtySectorsLocked gives the bounds of the sectors in which dirty bytes are.
+func (f *memFile) dirtySectorsLocked() iter.Seq2[int, int] {
+	return func(yield func(at, end int) bool) {
+		for at := f.mu.lo - f.mu.lo%sector; at < min(f.mu.hi, len(f.mu.data)); at += sector {
+			if !yield(at, min(at+sector, len(f.mu.data))) {
+				return
+			}
+		}
+	}
+}
+
+// FailSync does to the unsynced sectors of a file what a sync that fails may do:
+// some reach the disk; the others count as clean although they do not, so that no
+// later sync writes them, and of these some are forgotten at once. Mapped files
+// stay as they are.
+func (m *Mem) FailSync(path string, r *rand.Rand) {
+	m.mu.Lock()
+	f := m.mu.files[filepath.Clean(path)]
+	m.mu.Unlock()
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.mapped {
+		return
+	}
+	f.resizeSyncedLocked()
+	for at, end := range f.dirtySectorsLocked() {
+		if string(f.mu.data[at:end]) == string(f.mu.synced[at:end]) {
+			continue
+		}
+		switch r.IntN(3) {
+		case 0:
+			copy(f.mu.synced[at:end], f.mu.data[at:end])
+		case 1:
+			copy(f.mu.data[at:end], f.mu.synced[at:end])
+		default:
+			if f.mu.lost == nil {
+				f.mu.lost = make(map[int]bool)
+			}
+			f.mu.lost[at/sector] = true
+		}
+	}
+	f.mu.lo, f.mu.hi = 0, 0
+}
+
+func (f *memFile) resizeSyncedLocked() {
 	if len(f.mu.synced) != len(f.mu.data) {
 		resized := make([]byte, len(f.mu.data))
 		copy(resized, f.mu.synced)
 		f.mu.synced = resized
 	}
-	if hi := min(f.mu.hi, len(f.mu.data)); f.mu.lo < hi {
-		copy(f.mu.synced[f.mu.lo:hi], f.mu.data[f.mu.lo:hi])
-	}
-	f.mu.lo, f.mu.hi = 0, 0
-	return nil
 }
 
 func (f *memFile) Map(length int64) (Mapping, error) {
@@ -457,7 +534,7 @@ func (f *memFile) crash(fs *Mem, r *rand.Rand) *memFile {
 	copy(out, f.mu.synced)
 	for at := 0; at < min(size, len(f.mu.data)); at += sector {
 		end := min(at+sector, size, len(f.mu.data))
-		if string(out[at:end]) != string(f.mu.data[at:end]) && r.IntN(2) == 0 {
+		if !f.mu.lost[at/sector] && string(out[at:end]) != string(f.mu.data[at:end]) && r.IntN(2) == 0 {
 			copy(out[at:end], f.mu.data[at:end])
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,7 +60,11 @@ func (osFS) ReadDir(path string) ([]Info, error) {
 }
 
 func infoOf(fi os.FileInfo) Info {
-	return Info{Name: fi.Name(), Size: fi.Size(), ModTime: fi.ModTime(), IsDir: fi.IsDir()}
+	info := Info{Name: fi.Name(), Size: fi.Size(), Disk: fi.Size(), ModTime: fi.ModTime(), IsDir: fi.IsDir()}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		info.Disk = st.Blocks * 512 // the unit of st_blocks, whatever the file system's is
+	}
+	return info
 }
 
 func (osFS) SyncDir(path string) error {
@@ -96,6 +101,28 @@ func (osFS) Usage(path string) (Usage, error) {
 	}
 	bs := int64(st.Bsize)
 	return Usage{Used: int64(st.Blocks-st.Bfree) * bs, Free: int64(st.Bavail) * bs}, nil
+}
+
+// Mount goes up from path as long as the device stays the same.
+func (osFS) Mount(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	at, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return "", err
+	}
+	var here, above unix.Stat_t
+	if err := unix.Stat(at, &here); err != nil {
+		return "", &os.PathError{Op: "stat", Path: at, Err: err}
+	}
+	for up := filepath.Dir(at); up != at; at, up = up, filepath.Dir(up) {
+		if unix.Stat(up, &above) != nil || above.Dev != here.Dev {
+			break
+		}
+	}
+	return at, nil
 }
 
 type osFile struct{ *os.File }

@@ -12,44 +12,84 @@ import (
 // topics writes about 200 MiB.
 const MaxStateFile = 1 << 30
 
-// ReplaceFile puts data at path in one step: it writes and syncs a temporary
-// file, keeps the present content as path.bak, renames the new file over it
-// and syncs the directory. At every moment path or path.bak holds a complete
-// generation. Directories are made when missing. Callers must not replace the
-// same path concurrently.
+// ReplaceFile puts data at path in one step, see Replacement.
 func ReplaceFile(fs FS, path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := fs.MkdirAll(dir); err != nil {
-		return err
-	}
-	tmp := path + ".tmp"
-	if err := writeWhole(fs, tmp, data); err != nil {
-		return err
-	}
-	if err := fs.Rename(path, path+".bak"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := fs.Rename(tmp, path); err != nil {
-		return err
-	}
-	return fs.SyncDir(dir)
-}
-
-func writeWhole(fs FS, path string, data []byte) error {
-	f, err := fs.Create(path)
+	r, err := NewReplacement(fs, path)
 	if err != nil {
 		return err
 	}
-	err = func() error {
-		if err := f.Truncate(0); err != nil {
-			return err
-		}
-		if _, err := f.WriteAt(data, 0); err != nil {
-			return err
-		}
-		return f.Sync()
-	}()
-	return errors.Join(err, f.Close())
+	if _, err := r.Write(data); err != nil {
+		return errors.Join(err, r.Abort())
+	}
+	if err := r.Sync(); err != nil {
+		return errors.Join(err, r.Abort())
+	}
+	return r.Commit()
+}
+
+// Replacement is a new generation of a state file that is written piece by piece
+// beside the present one. Write it, Sync it and Commit it: that keeps the present
+// content as path.bak, renames the new file over it and syncs the directory. At
+// every moment path or path.bak holds a complete generation. Abort instead of
+// Commit leaves all as it is. There must be one replacement of a path at a time.
+type Replacement struct {
+	fs   FS
+	path string
+	file File
+	size int64
+}
+
+// NewReplacement begins a new generation. Directories are made when missing.
+func NewReplacement(fs FS, path string) (*Replacement, error) {
+	if err := fs.MkdirAll(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	f, err := fs.Create(path + ".tmp")
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Truncate(0); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Replacement{fs: fs, path: path, file: f}, nil
+}
+
+// Write implements io.Writer. Each call is a call of the file system: buffer
+// small pieces.
+func (r *Replacement) Write(p []byte) (int, error) {
+	n, err := r.file.WriteAt(p, r.size)
+	r.size += int64(n)
+	return n, err
+}
+
+// Sync makes the new generation durable, still under its temporary name, and
+// closes it.
+func (r *Replacement) Sync() error {
+	err := errors.Join(r.file.Sync(), r.file.Close())
+	r.file = nil
+	return err
+}
+
+// Commit puts the new generation in place. After an error either generation may
+// be there.
+func (r *Replacement) Commit() error {
+	if err := r.fs.Rename(r.path, r.path+".bak"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := r.fs.Rename(r.path+".tmp", r.path); err != nil {
+		return err
+	}
+	return r.fs.SyncDir(filepath.Dir(r.path))
+}
+
+// Abort gives the new generation up. The temporary file stays until the next one.
+func (r *Replacement) Abort() error {
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.file = nil
+	return err
 }
 
 // ReadFile reads a whole file of at most MaxStateFile bytes.

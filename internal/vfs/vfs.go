@@ -1,7 +1,11 @@
 package vfs
 
 import (
+	"fmt"
 	"io"
+	"os"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -40,6 +44,8 @@ type FS interface {
 	Lock(path string) (io.Closer, error)
 	// Usage tells how full the file system is that holds path.
 	Usage(path string) (Usage, error)
+	// Mount is where the file system that holds path is mounted.
+	Mount(path string) (string, error)
 }
 
 // File is an open file. ReadAt and WriteAt may be called concurrently.
@@ -73,8 +79,32 @@ type Mapping interface {
 type Info struct {
 	Name    string // last element of the path
 	Size    int64  // bytes
+	Disk    int64  // bytes that the content takes on disk, less than Size for a sparse file
 	ModTime time.Time
 	IsDir   bool
+}
+
+// NoSpace tells whether err means that the disk or a quota is full and nothing
+// else: an operation that failed so may succeed later. A sync never may: nothing is
+// known about what it was to make durable.
+func NoSpace(err error) bool {
+	switch e := err.(type) {
+	case nil:
+		return false
+	case interface{ Unwrap() []error }:
+		list := e.Unwrap()
+		for _, part := range list {
+			if !NoSpace(part) {
+				return false
+			}
+		}
+		return len(list) > 0
+	case *os.PathError:
+		return !strings.Contains(e.Op, "sync") && NoSpace(e.Err)
+	case interface{ Unwrap() error }:
+		return NoSpace(e.Unwrap())
+	}
+	return err == syscall.ENOSPC || err == syscall.EDQUOT
 }
 
 // Usage is the space of a file system in bytes, as a process without privileges
@@ -92,4 +122,17 @@ func (u Usage) Ratio() float64 {
 		return 0
 	}
 	return float64(u.Used) / float64(u.Total())
+}
+
+// Bytes writes a size as Java's tools show it: 252.0 GiB.
+func Bytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, unit := float64(n), -1
+	for v >= 1024 && unit < 5 {
+		v /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", v, "KMGTPE"[unit])
 }

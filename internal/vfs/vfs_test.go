@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -96,7 +97,7 @@ func TestReplaceKeepsThePreviousGeneration(t *testing.T) {
 // TestReplaceSurvivesPowerCuts cuts the power at every call of a replacement:
 // one of two generations is always there, and the new one after success.
 func TestReplaceSurvivesPowerCuts(t *testing.T) {
-	for cut := range 12 {
+	for cut := range 13 {
 		for seed := range uint64(20) {
 			t.Run(fmt.Sprintf("call %d seed %d", cut, seed), func(t *testing.T) {
 				mem := NewMem()
@@ -145,4 +146,78 @@ func TestCrashKeepsWhatWasSynced(t *testing.T) {
 	}
 	require.Positive(t, lost)
 	require.Positive(t, kept)
+}
+
+func TestMountHoldsThePath(t *testing.T) {
+	both(t, func(t *testing.T, fs FS, dir string) {
+		mount, err := fs.Mount(dir)
+		require.NoError(t, err)
+		real, err := filepath.EvalSymlinks(dir)
+		require.NoError(t, err)
+		below, err := filepath.Rel(mount, real)
+		require.NoError(t, err)
+		require.True(t, filepath.IsLocal(below), "%s is not below %s", real, mount)
+	})
+	proc, err := OS.Mount("/proc/self")
+	if err == nil { // not every system has it
+		require.Equal(t, "/proc", proc)
+	}
+}
+
+func TestNoSpaceIsNothingElse(t *testing.T) {
+	full := &os.PathError{Op: "write", Path: "f", Err: syscall.ENOSPC}
+	quota := fmt.Errorf("queue: %w", syscall.EDQUOT)
+	require.True(t, NoSpace(full))
+	require.True(t, NoSpace(errors.Join(full, quota)))
+	for _, err := range []error{nil, os.ErrNotExist, &os.PathError{Op: "fdatasync", Path: "f", Err: syscall.ENOSPC}, errors.Join(full, syscall.EIO), fmt.Errorf("x: %w", errors.Join(full, errors.New("y")))} {
+		require.False(t, NoSpace(err), "%v", err)
+	}
+}
+
+func TestDiskIsWhatASparseFileTakes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	f, err := OS.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(64<<20))
+	require.NoError(t, f.Close())
+	info, err := OS.Stat(path)
+	require.NoError(t, err)
+	require.EqualValues(t, 64<<20, info.Size)
+	require.Less(t, info.Disk, int64(1<<20))
+}
+
+// TestFailedSyncLosesSectors syncs again after a sync that failed: what the first
+// one lost is there to be read, and gone after a power cut, until it is written
+// again.
+func TestFailedSyncLosesSectors(t *testing.T) {
+	crashed := func(m *Mem) string {
+		b, err := ReadFile(m.Crash(rand.New(rand.NewPCG(1, 1))), "/f")
+		require.NoError(t, err)
+		return string(b[:4])
+	}
+	outcomes := make(map[string]bool)
+	for seed := range uint64(32) {
+		mem := NewMem()
+		f, err := mem.Create("/f")
+		require.NoError(t, err)
+		require.NoError(t, f.Truncate(4096))
+		require.NoError(t, f.Sync())
+		require.NoError(t, mem.SyncDir("/"))
+		_, err = f.WriteAt([]byte("data"), 0)
+		require.NoError(t, err)
+		mem.FailSync("/f", rand.New(rand.NewPCG(seed, 1)))
+		_, err = f.WriteAt([]byte("more"), 1024)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+		seen := make([]byte, 4)
+		_, err = f.ReadAt(seen, 0)
+		require.NoError(t, err)
+		outcomes[string(seen)+" then "+crashed(mem)] = true
+		_, err = f.WriteAt([]byte("data"), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+		require.Equal(t, "data", crashed(mem))
+	}
+	zero := "\x00\x00\x00\x00"
+	require.Equal(t, map[string]bool{"data then data": true, "data then " + zero: true, zero + " then " + zero: true}, outcomes)
 }

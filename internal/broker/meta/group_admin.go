@@ -44,6 +44,9 @@ func (g *Groups) apply(updates []*protocol.SubscriptionGroupConfig) ([]*protocol
 		c := *u
 		c.GroupName = strings.Clone(u.GroupName)
 		c.Attributes = attributes
+		if len(attributes) == 0 {
+			c.Attributes = nil // as in the table
+		}
 		if !exists || !reflect.DeepEqual(old, &c) {
 			next = append(next, &c)
 		}
@@ -51,11 +54,13 @@ func (g *Groups) apply(updates []*protocol.SubscriptionGroupConfig) ([]*protocol
 	if g.mu.count+created > MaxGroups {
 		return nil, protocol.Errorf(protocol.RespSystemError, "the broker has %d groups and keeps at most %d", g.mu.count, MaxGroups)
 	}
-	for _, c := range next {
+	changes := make([]groupChange, len(next))
+	for i, c := range next {
 		g.putLocked(c)
+		changes[i].Group = c
 	}
 	if len(next) > 0 {
-		g.changedLocked()
+		g.changedLocked(changes...)
 	}
 	return next, nil
 }
@@ -64,22 +69,11 @@ func (g *Groups) apply(updates []*protocol.SubscriptionGroupConfig) ([]*protocol
 func (g *Groups) Delete(group string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, ok := g.table.LoadAndDelete(group)
-	if ok {
-		g.mu.count--
-		g.mu.sorted = nil
+	found, bits := g.removeLocked(group)
+	if found || bits {
+		g.changedLocked(groupChange{Deleted: group})
 	}
-	table := *g.forbidden.Load()
-	_, bits := table[group]
-	if bits {
-		table = maps.Clone(table)
-		delete(table, group)
-		g.forbidden.Store(&table)
-	}
-	if ok || bits {
-		g.changedLocked()
-	}
-	return ok
+	return found
 }
 
 // Readable tells whether a group may read a topic, as request 353 set it.
@@ -91,8 +85,7 @@ func (g *Groups) Readable(group, topic string) bool {
 func (g *Groups) SetReadable(group, topic string, readable bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	table := maps.Clone(*g.forbidden.Load())
-	topics := maps.Clone(table[group])
+	topics := maps.Clone(g.Forbidden()[group])
 	old := topics[topic]
 	bits := old | protocol.ForbiddenRead
 	if readable {
@@ -108,12 +101,9 @@ func (g *Groups) SetReadable(group, topic string, readable bool) {
 	if bits == 0 {
 		delete(topics, topic)
 	}
-	table[strings.Clone(group)] = topics
-	if len(topics) == 0 {
-		delete(table, group)
-	}
-	g.forbidden.Store(&table)
-	g.changedLocked()
+	changed := map[string]map[string]int32{strings.Clone(group): topics}
+	g.forbidLocked(changed)
+	g.changedLocked(groupChange{Forbidden: changed})
 }
 
 // Forbidden gives the forbidden bits by group and topic. It must not be changed.

@@ -2,9 +2,9 @@ package meta
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
+	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,14 +12,14 @@ import (
 	"sync/atomic"
 
 	"github.com/aerobee/aerobee/internal/javajson"
+	"github.com/aerobee/aerobee/internal/journal"
 	"github.com/aerobee/aerobee/internal/protocol"
-	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // Groups is the table of subscription groups. See OpenGroups.
 type Groups struct {
-	cfg   Config
-	saver *saver
+	cfg     Config
+	journal *journal.Journal
 
 	table sync.Map // name -> *protocol.SubscriptionGroupConfig
 	// forbidden is group -> topic -> bits; replaced, never changed.
@@ -40,37 +40,54 @@ type groupsFile struct {
 	SubscriptionGroupTable map[string]*protocol.SubscriptionGroupConfig `json:"subscriptionGroupTable"`
 }
 
+// groupChange is a record of the journal: a group's new state or its removal, or
+// all forbidden bits of a group.
+type groupChange struct {
+	DataVersion protocol.DataVersion              `json:"dataVersion"`
+	Group       *protocol.SubscriptionGroupConfig `json:"subscriptionGroup"`
+	Deleted     string                            `json:"deleted,omitempty"`
+	Forbidden   map[string]map[string]int32       `json:"forbidden"`
+}
+
 // OpenGroups reads the groups of a store and adds the built-in ones. Run must be
-// running for changes to reach the disk.
+// running for changes to reach the file.
 func OpenGroups(cfg Config) (*Groups, error) {
 	g := &Groups{cfg: cfg}
 	g.forbidden.Store(&map[string]map[string]int32{})
 	g.mu.version = protocol.DataVersion{Timestamp: cfg.Now().UnixMilli()}
-	path := filepath.Join(cfg.Dir, "config", "subscriptionGroup.json")
-	g.saver = newSaver(cfg.FS, path, g.encode, cfg.Log)
-	for _, name := range protocol.BuiltinGroups() {
-		g.putLocked(newGroup(name))
-	}
-	err := vfs.LoadFile(cfg.FS, path, g.decode)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	var err error
+	g.journal, err = journal.Open(journal.Config{
+		FS: cfg.FS, Path: filepath.Join(cfg.Dir, "config", "subscriptionGroup.json"), Log: cfg.Log, Now: cfg.Now,
+		Load: g.load, Apply: g.replay, Write: g.write,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("subscription groups: %w", err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, name := range protocol.BuiltinGroups() {
+		if _, known := g.Peek(name); !known {
+			g.putLocked(newGroup(name))
+		}
 	}
 	return g, nil
 }
 
-// Run writes the file after changes until ctx ends, and then a last time.
-func (g *Groups) Run(ctx context.Context) error { return g.saver.run(ctx) }
+// Run writes changes and the file until ctx ends.
+func (g *Groups) Run(ctx context.Context) error { return g.journal.Run(ctx) }
 
-// Sync blocks until the changes made so far are on disk.
-func (g *Groups) Sync(ctx context.Context) error { return g.saver.wait(ctx) }
+// Close makes the file complete. The table must not be changed afterwards.
+func (g *Groups) Close() error { return g.journal.Close() }
+
+// Sync makes the changes so far durable.
+func (g *Groups) Sync() error { return g.journal.Flush() }
 
 func newGroup(name string) *protocol.SubscriptionGroupConfig {
 	c := protocol.NewSubscriptionGroupConfig(name)
-	c.Attributes = map[string]string{}
 	return &c
 }
 
-func (g *Groups) decode(data []byte) error {
+func (g *Groups) load(data []byte) error {
 	var f groupsFile
 	if err := javajson.Unmarshal(data, &f); err != nil {
 		return err
@@ -82,35 +99,62 @@ func (g *Groups) decode(data []byte) error {
 			continue
 		}
 		c.GroupName = name
-		if c.Attributes == nil {
-			c.Attributes = map[string]string{}
-		}
 		g.putLocked(c)
 	}
-	forbidden := make(map[string]map[string]int32, len(f.ForbiddenTable))
-	for group, topics := range f.ForbiddenTable {
-		if len(topics) > 0 {
-			forbidden[group] = topics
-		}
-	}
-	g.forbidden.Store(&forbidden)
+	g.forbidLocked(f.ForbiddenTable)
 	if f.DataVersion != nil {
 		g.mu.version = *f.DataVersion
 	}
 	return nil
 }
 
-func (g *Groups) encode() []byte {
+// replay takes in a change that is not in the file.
+func (g *Groups) replay(record []byte) error {
+	var c groupChange
+	if err := javajson.Unmarshal(record, &c); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c.Group != nil && c.Group.GroupName != "" {
+		g.putLocked(c.Group)
+	}
+	g.forbidLocked(c.Forbidden)
+	if c.Deleted != "" {
+		g.removeLocked(c.Deleted)
+	}
+	g.mu.version = c.DataVersion
+	return nil
+}
+
+// forbidLocked replaces the forbidden bits of groups; none are left of one
+// without topics.
+func (g *Groups) forbidLocked(changed map[string]map[string]int32) {
+	if len(changed) == 0 {
+		return
+	}
+	table := maps.Clone(*g.forbidden.Load())
+	for group, topics := range changed {
+		table[group] = topics
+		if len(topics) == 0 {
+			delete(table, group)
+		}
+	}
+	g.forbidden.Store(&table)
+}
+
+// write writes the file. Groups that change meanwhile may be in it or not.
+func (g *Groups) write(w io.Writer) error {
 	version, list := g.Snapshot()
-	f := groupsFile{
-		DataVersion:            &version,
-		ForbiddenTable:         g.Forbidden(),
-		SubscriptionGroupTable: make(map[string]*protocol.SubscriptionGroupConfig, len(list)),
-	}
+	s := javajson.NewStream(w)
+	s.Member("dataVersion", version)
+	s.Member("forbiddenTable", g.Forbidden())
+	s.Open("subscriptionGroupTable")
 	for _, c := range list {
-		f.SubscriptionGroupTable[c.GroupName] = c
+		s.Member(c.GroupName, c)
 	}
-	return javajson.MarshalPretty(&f)
+	s.End()
+	return s.Close()
 }
 
 // Peek gives a group if it exists. The config must not be changed.
@@ -152,22 +196,30 @@ func (g *Groups) create(group string) (c *protocol.SubscriptionGroupConfig, made
 	}
 	c = newGroup(group)
 	g.putLocked(c)
-	g.changedLocked()
+	g.changedLocked(groupChange{Group: c})
 	return c, true
 }
 
-// Snapshot gives the version and all groups, by name. The list must not be changed.
+// Snapshot gives the version and all groups, by name. The list must not be
+// changed; it may have changes that are newer than the version.
 func (g *Groups) Snapshot() (protocol.DataVersion, []*protocol.SubscriptionGroupConfig) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.mu.sorted == nil {
-		g.mu.sorted = make([]*protocol.SubscriptionGroupConfig, 0, g.mu.count)
-		for _, v := range g.table.Range {
-			g.mu.sorted = append(g.mu.sorted, v.(*protocol.SubscriptionGroupConfig))
-		}
-		slices.SortFunc(g.mu.sorted, func(a, b *protocol.SubscriptionGroupConfig) int { return strings.Compare(a.GroupName, b.GroupName) })
+	version, list, count := g.mu.version, g.mu.sorted, g.mu.count
+	g.mu.Unlock()
+	if list != nil {
+		return version, list
 	}
-	return g.mu.version, g.mu.sorted
+	list = make([]*protocol.SubscriptionGroupConfig, 0, count)
+	for _, v := range g.table.Range {
+		list = append(list, v.(*protocol.SubscriptionGroupConfig))
+	}
+	slices.SortFunc(list, func(a, b *protocol.SubscriptionGroupConfig) int { return strings.Compare(a.GroupName, b.GroupName) })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.mu.version == version {
+		g.mu.sorted = list
+	}
+	return version, list
 }
 
 // Len is the number of groups.
@@ -177,14 +229,35 @@ func (g *Groups) Len() int {
 	return g.mu.count
 }
 
+// putLocked enters a config. The caller holds g.mu.
 func (g *Groups) putLocked(c *protocol.SubscriptionGroupConfig) {
+	if len(c.Attributes) == 0 {
+		c.Attributes = nil // an empty map takes memory
+	}
 	if _, replaced := g.table.Swap(c.GroupName, c); !replaced {
 		g.mu.count++
 	}
 	g.mu.sorted = nil
 }
 
-func (g *Groups) changedLocked() {
+// removeLocked takes a group and its forbidden bits out, and tells which of the
+// two were there.
+func (g *Groups) removeLocked(name string) (group, bits bool) {
+	if _, group = g.table.LoadAndDelete(name); group {
+		g.mu.count--
+		g.mu.sorted = nil
+	}
+	if _, bits = g.Forbidden()[name]; bits {
+		g.forbidLocked(map[string]map[string]int32{name: nil})
+	}
+	return group, bits
+}
+
+// changedLocked makes a new version and notes the changes in the journal.
+func (g *Groups) changedLocked(changes ...groupChange) {
 	g.mu.version = g.mu.version.Next(g.cfg.Now().UnixMilli(), 0)
-	g.saver.mark()
+	for _, c := range changes {
+		c.DataVersion = g.mu.version
+		g.journal.Append(javajson.Marshal(&c))
+	}
 }

@@ -119,8 +119,8 @@ func FuzzGroupsFile(f *testing.F) {
 			FS: vfs.NewMem(), Dir: dir, Config: config.DefaultBroker, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		})
 		require.NoError(t, err)
-		if groups.decode(data) == nil {
-			require.NoError(t, groups.decode(groups.encode()))
+		if groups.load(data) == nil {
+			require.NoError(t, groups.load(written(t, groups.write)))
 		}
 	})
 }

@@ -46,11 +46,13 @@ func (t *Topics) apply(updates []*protocol.TopicConfig) ([]*protocol.TopicConfig
 	if t.mu.count+created > MaxTopics {
 		return nil, protocol.Errorf(protocol.RespSystemError, "the broker has %d topics and keeps at most %d", t.mu.count, MaxTopics)
 	}
-	for _, c := range next {
+	changes := make([]topicChange, len(next))
+	for i, c := range next {
 		t.putLocked(c)
+		changes[i].Topic = c
 	}
 	if len(next) > 0 {
-		t.changedLocked()
+		t.changedLocked(changes...)
 	}
 	return next, nil
 }
@@ -75,8 +77,9 @@ func (t *Topics) updatedLocked(u *protocol.TopicConfig) (c *protocol.TopicConfig
 	return &next, !exists, nil
 }
 
-// Limits of what an administrator may ask for.
-const maxQueues = 65535
+// maxQueues is the most queues of one topic that an administrator may ask for. A
+// group may have offsets of as many (offsets.MaxQueues).
+const maxQueues = 1 << 20
 
 func (t *Topics) checkUpdate(u *protocol.TopicConfig) error {
 	if err := protocol.ValidateTopic(u.TopicName); err != nil {
@@ -103,11 +106,9 @@ func (t *Topics) checkUpdate(u *protocol.TopicConfig) error {
 func (t *Topics) Delete(topic string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, ok := t.table.LoadAndDelete(topic); !ok {
+	if !t.removeLocked(topic) {
 		return false
 	}
-	t.mu.count--
-	t.mu.sorted = nil
-	t.changedLocked()
+	t.changedLocked(topicChange{Deleted: topic})
 	return true
 }

@@ -107,7 +107,7 @@ func (t *Topics) createLocked(topic string, build func() (*protocol.TopicConfig,
 		return nil, false, err
 	}
 	t.putLocked(c)
-	t.changedLocked()
+	t.changedLocked(topicChange{Topic: c})
 	return c, true, nil
 }
 
@@ -122,7 +122,7 @@ func (t *Topics) edit(topic string, change func(*protocol.TopicConfig)) {
 	c := *old
 	change(&c)
 	t.putLocked(&c)
-	t.changedLocked()
+	t.changedLocked(topicChange{Topic: &c})
 	t.mu.Unlock()
 	t.cfg.OnChange([]*protocol.TopicConfig{&c})
 }

@@ -2,10 +2,9 @@ package meta
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/javajson"
+	"github.com/aerobee/aerobee/internal/journal"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
@@ -36,11 +36,12 @@ type Config struct {
 	OnChange func(changed []*protocol.TopicConfig)
 }
 
-// Topics is the table of topics. See OpenTopics.
+// Topics is the table of topics. See OpenTopics. A topic with a name of 20 bytes
+// and without attributes takes about 200 bytes of memory.
 type Topics struct {
-	cfg    Config
-	saver  *saver
-	system map[string]struct{} // names of the broker's own topics
+	cfg     Config
+	journal *journal.Journal
+	system  map[string]struct{} // names of the broker's own topics
 
 	table sync.Map // name -> *protocol.TopicConfig
 
@@ -58,36 +59,53 @@ type topicsFile struct {
 	TopicConfigTable map[string]*protocol.TopicConfig `json:"topicConfigTable"`
 }
 
+// topicChange is a record of the journal: a topic's new state or its removal, or
+// a new version alone.
+type topicChange struct {
+	DataVersion protocol.DataVersion  `json:"dataVersion"`
+	Topic       *protocol.TopicConfig `json:"topicConfig"`
+	Deleted     string                `json:"deleted,omitempty"`
+}
+
 // OpenTopics reads the topics of a store and adds the built-in ones. Run must
-// be running for changes to reach the disk.
+// be running for changes to reach the file.
 func OpenTopics(cfg Config) (*Topics, error) {
 	if cfg.OnChange == nil {
 		cfg.OnChange = func([]*protocol.TopicConfig) {}
 	}
 	t := &Topics{cfg: cfg, system: make(map[string]struct{})}
-	path := filepath.Join(cfg.Dir, "config", "topics.json")
-	t.saver = newSaver(cfg.FS, path, t.encode, cfg.Log)
 	for _, name := range systemNames(cfg.Config()) {
 		t.system[name] = struct{}{}
 	}
 	t.mu.version = protocol.DataVersion{Timestamp: cfg.Now().UnixMilli()}
-	for _, c := range builtInTopics(cfg.Config()) {
-		t.putLocked(c)
-	}
-	err := vfs.LoadFile(cfg.FS, path, t.decode)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	var err error
+	t.journal, err = journal.Open(journal.Config{
+		FS: cfg.FS, Path: filepath.Join(cfg.Dir, "config", "topics.json"), Log: cfg.Log, Now: cfg.Now,
+		Load: t.load, Apply: t.replay, Write: t.write,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("topics: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range builtInTopics(cfg.Config()) {
+		if _, known := t.Lookup(c.TopicName); !known {
+			t.putLocked(c)
+		}
 	}
 	return t, nil
 }
 
-// Run writes the file after changes until ctx ends, and then a last time.
-func (t *Topics) Run(ctx context.Context) error { return t.saver.run(ctx) }
+// Run writes changes and the file until ctx ends.
+func (t *Topics) Run(ctx context.Context) error { return t.journal.Run(ctx) }
 
-// Sync blocks until the changes made so far are on disk.
-func (t *Topics) Sync(ctx context.Context) error { return t.saver.wait(ctx) }
+// Close makes the file complete. The table must not be changed afterwards.
+func (t *Topics) Close() error { return t.journal.Close() }
 
-func (t *Topics) decode(data []byte) error {
+// Sync makes the changes so far durable.
+func (t *Topics) Sync() error { return t.journal.Flush() }
+
+func (t *Topics) load(data []byte) error {
 	var f topicsFile
 	if err := javajson.Unmarshal(data, &f); err != nil {
 		return err
@@ -99,9 +117,6 @@ func (t *Topics) decode(data []byte) error {
 			continue
 		}
 		c.TopicName = name
-		if c.Attributes == nil {
-			c.Attributes = map[string]string{}
-		}
 		t.putLocked(c)
 	}
 	if f.DataVersion != nil {
@@ -110,13 +125,35 @@ func (t *Topics) decode(data []byte) error {
 	return nil
 }
 
-func (t *Topics) encode() []byte {
-	version, list := t.Snapshot()
-	f := topicsFile{DataVersion: &version, TopicConfigTable: make(map[string]*protocol.TopicConfig, len(list))}
-	for _, c := range list {
-		f.TopicConfigTable[c.TopicName] = c
+// replay takes in a change that is not in the file.
+func (t *Topics) replay(record []byte) error {
+	var c topicChange
+	if err := javajson.Unmarshal(record, &c); err != nil {
+		return err
 	}
-	return javajson.MarshalPretty(&f)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.Topic != nil && c.Topic.TopicName != "" {
+		t.putLocked(c.Topic)
+	}
+	if c.Deleted != "" {
+		t.removeLocked(c.Deleted)
+	}
+	t.mu.version = c.DataVersion
+	return nil
+}
+
+// write writes the file. Topics that change meanwhile may be in it or not.
+func (t *Topics) write(w io.Writer) error {
+	version, list := t.Snapshot()
+	s := javajson.NewStream(w)
+	s.Member("dataVersion", version)
+	s.Open("topicConfigTable")
+	for _, c := range list {
+		s.Member(c.TopicName, c)
+	}
+	s.End()
+	return s.Close()
 }
 
 // Lookup gives a topic. The config must not be changed.
@@ -131,18 +168,26 @@ func (t *Topics) Lookup(topic string) (*protocol.TopicConfig, bool) {
 	return v.(*protocol.TopicConfig), true
 }
 
-// Snapshot gives the version and all topics, by name. The list must not be changed.
+// Snapshot gives the version and all topics, by name. The list must not be
+// changed; it may have changes that are newer than the version.
 func (t *Topics) Snapshot() (protocol.DataVersion, []*protocol.TopicConfig) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.mu.sorted == nil {
-		t.mu.sorted = make([]*protocol.TopicConfig, 0, t.mu.count)
-		for _, v := range t.table.Range {
-			t.mu.sorted = append(t.mu.sorted, v.(*protocol.TopicConfig))
-		}
-		slices.SortFunc(t.mu.sorted, func(a, b *protocol.TopicConfig) int { return strings.Compare(a.TopicName, b.TopicName) })
+	version, list, count := t.mu.version, t.mu.sorted, t.mu.count
+	t.mu.Unlock()
+	if list != nil {
+		return version, list
 	}
-	return t.mu.version, t.mu.sorted
+	list = make([]*protocol.TopicConfig, 0, count)
+	for _, v := range t.table.Range {
+		list = append(list, v.(*protocol.TopicConfig))
+	}
+	slices.SortFunc(list, func(a, b *protocol.TopicConfig) int { return strings.Compare(a.TopicName, b.TopicName) })
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.version == version {
+		t.mu.sorted = list
+	}
+	return version, list
 }
 
 // Version is the version of the table.
@@ -159,18 +204,34 @@ func (t *Topics) Len() int {
 	return t.mu.count
 }
 
-// putLocked enters a config. The caller holds t.mu, or nobody else knows t yet.
+// putLocked enters a config. The caller holds t.mu.
 func (t *Topics) putLocked(c *protocol.TopicConfig) {
+	if len(c.Attributes) == 0 {
+		c.Attributes = nil // an empty map takes as much memory as the rest
+	}
 	if _, replaced := t.table.Swap(c.TopicName, c); !replaced {
 		t.mu.count++
 	}
 	t.mu.sorted = nil
 }
 
-// changedLocked makes a new version and has it written.
-func (t *Topics) changedLocked() {
+// removeLocked takes a topic out and tells whether it was there.
+func (t *Topics) removeLocked(name string) bool {
+	if _, found := t.table.LoadAndDelete(name); !found {
+		return false
+	}
+	t.mu.count--
+	t.mu.sorted = nil
+	return true
+}
+
+// changedLocked makes a new version and notes the changes in the journal.
+func (t *Topics) changedLocked(changes ...topicChange) {
 	t.mu.version = t.mu.version.Next(t.cfg.Now().UnixMilli(), 0)
-	t.saver.mark()
+	for _, c := range changes {
+		c.DataVersion = t.mu.version
+		t.journal.Append(javajson.Marshal(&c))
+	}
 }
 
 // Touch makes a new version without a change, so that nameservers take all topics
@@ -178,5 +239,5 @@ func (t *Topics) changedLocked() {
 func (t *Topics) Touch() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.changedLocked()
+	t.changedLocked(topicChange{})
 }

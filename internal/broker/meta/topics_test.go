@@ -1,9 +1,13 @@
 package meta
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +19,6 @@ import (
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/protocol"
-	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
 
@@ -40,6 +43,13 @@ func newFixture(t *testing.T, fs *vfs.Mem) *fixture {
 	return f
 }
 
+// written is what one of the tables writes into its file.
+func written(t *testing.T, write func(io.Writer) error) []byte {
+	var out bytes.Buffer
+	require.NoError(t, write(&out))
+	return out.Bytes()
+}
+
 func (f *fixture) open() {
 	cfg := Config{
 		FS: f.fs, Dir: dir, Config: func() *config.Broker { return f.broker }, Log: slog.New(slog.DiscardHandler),
@@ -59,15 +69,10 @@ func (f *fixture) open() {
 	require.NoError(f.t, err)
 }
 
-// saved runs the writers until all changes are on disk.
+// saved makes the files complete.
 func (f *fixture) saved() {
-	g := run.NewGroup(f.t.Context())
-	g.Go("topics", f.topics.Run)
-	g.Go("groups", f.groups.Run)
-	require.NoError(f.t, f.topics.Sync(f.t.Context()))
-	require.NoError(f.t, f.groups.Sync(f.t.Context()))
-	g.Cancel()
-	require.NoError(f.t, g.Wait())
+	require.NoError(f.t, f.topics.Close())
+	require.NoError(f.t, f.groups.Close())
 }
 
 func (f *fixture) lookup(topic string) *protocol.TopicConfig {
@@ -193,7 +198,7 @@ func TestAdminUpdateIsChecked(t *testing.T) {
 		{strings.Repeat("x", 128), nil, 29, "The specified topic: " + strings.Repeat("x", 128) + ", is longer than topic max length: 127"},
 		{"TBW102", nil, 29, "The topic[TBW102] is conflict with system topic."},
 		{"rmq_sys_x", nil, 29, "The topic[rmq_sys_x] is conflict with system topic."},
-		{"t", func(c *protocol.TopicConfig) { c.WriteQueueNums = -1 }, 29, "topic t: readQueueNums 16 and writeQueueNums -1 must be between 0 and 65535"},
+		{"t", func(c *protocol.TopicConfig) { c.WriteQueueNums = -1 }, 29, "topic t: readQueueNums 16 and writeQueueNums -1 must be between 0 and 1048576"},
 		{"t", func(c *protocol.TopicConfig) { c.Perm = 16 }, 29, "topic t: perm 16 is not a sum of 8 (priority), 4 (read), 2 (write) and 1 (inherit)"},
 		{"t", func(c *protocol.TopicConfig) { c.Attributes = map[string]string{"+message.type": "MIXED"} }, 29, "MIXED message type is not supported."},
 		{"t", func(c *protocol.TopicConfig) { c.Attributes = map[string]string{"+foo": "x"} }, 1, "unsupported key: foo"},
@@ -249,10 +254,83 @@ func TestSyncIsDurable(t *testing.T) {
 	f := newFixture(t, mem)
 	_, err := f.topics.CreateInSend("t", "TBW102", 4, 0)
 	require.NoError(t, err)
-	f.saved()
+	require.NoError(t, f.topics.Sync())
 	f.fs = mem.Crash(rand.New(rand.NewPCG(1, 2)))
 	f.open()
 	f.lookup("t")
+}
+
+// TestChangesSurviveAKill makes every kind of change and opens the tables from
+// their journals, and then from the files of a clean stop alone.
+func TestChangesSurviveAKill(t *testing.T) {
+	mem := vfs.NewMem()
+	f := newFixture(t, mem)
+	for _, name := range []string{"kept", "gone", "ordered"} {
+		_, err := f.topics.CreateInSend(name, "TBW102", 4, 0)
+		require.NoError(t, err)
+	}
+	f.topics.SetOrdered([]string{"ordered"})
+	require.True(t, f.topics.Delete("gone"))
+	require.True(t, f.topics.Delete("BenchmarkTest"))
+	f.topics.Touch()
+	for _, name := range []string{"kept", "gone"} {
+		_, ok := f.groups.Find(name)
+		require.True(t, ok)
+	}
+	f.groups.SetReadable("kept", "t", false)
+	f.groups.SetReadable("gone", "t", false)
+	f.groups.SetReadable("mended", "t", false)
+	f.groups.SetReadable("mended", "t", true)
+	require.True(t, f.groups.Delete("gone"))
+	require.NoError(t, f.topics.Sync())
+	require.NoError(t, f.groups.Sync())
+	_, err := mem.Stat(dir + "/config/topics.json")
+	require.ErrorIs(t, err, os.ErrNotExist, "nothing is written as a whole")
+	wantTopics, wantGroups := f.topics.Version(), written(t, f.groups.write)
+	for _, after := range []string{"a kill", "a clean stop"} {
+		if after == "a clean stop" {
+			f.saved()
+		}
+		f.fs = mem.Crash(rand.New(rand.NewPCG(3, 4)))
+		f.open()
+		require.Equal(t, wantTopics, f.topics.Version(), after)
+		require.True(t, f.lookup("ordered").Order, after)
+		f.lookup("kept")
+		f.lookup("BenchmarkTest") // a built-in topic comes back
+		_, ok := f.topics.Lookup("gone")
+		require.False(t, ok, after)
+		require.Equal(t, string(wantGroups), string(written(t, f.groups.write)), after)
+		require.Equal(t, map[string]map[string]int32{"kept": {"t": protocol.ForbiddenRead}}, f.groups.Forbidden(), after)
+		f.fs = mem
+		f.open()
+	}
+}
+
+// TestMemoryOfTopics keeps what the doc comment of Topics says.
+func TestMemoryOfTopics(t *testing.T) {
+	const n = 50_000
+	topics, err := OpenTopics(Config{
+		FS: vfs.OS, Dir: t.TempDir(), Config: config.DefaultBroker, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	require.NoError(t, err)
+	before := heap()
+	for i := range n {
+		_, err := topics.CreateInSendBack(fmt.Sprintf("topic-of-some-%06d", i), 8, permRW, 0)
+		require.NoError(t, err)
+	}
+	require.NoError(t, topics.journal.Close())
+	each := (heap() - before) / n
+	t.Log(each, "bytes")
+	require.Less(t, each, int64(250))
+	require.Equal(t, n+len(builtInTopics(config.DefaultBroker())), topics.Len())
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestFileOfJava(t *testing.T) {
@@ -272,7 +350,7 @@ func TestFileOfJava(t *testing.T) {
 	require.Equal(t, int32(16), bare.ReadQueueNums)
 	require.Equal(t, int32(6), bare.Perm)
 	var out map[string]any
-	require.NoError(t, javajson.Unmarshal(f.topics.encode(), &out))
+	require.NoError(t, javajson.Unmarshal(written(t, f.topics.write), &out))
 }
 
 func TestUnreadableFileStopsTheStart(t *testing.T) {
@@ -338,8 +416,8 @@ func FuzzTopicsFile(f *testing.F) {
 			FS: vfs.NewMem(), Dir: dir, Config: config.DefaultBroker, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		})
 		require.NoError(t, err)
-		if topics.decode(data) == nil {
-			require.NoError(t, topics.decode(topics.encode()))
+		if topics.load(data) == nil {
+			require.NoError(t, topics.load(written(t, topics.write)))
 		}
 	})
 }
@@ -361,7 +439,7 @@ func TestFilesOfJavaRoundTrip(t *testing.T) {
 		f.topics.Delete(name)
 	}
 	f.topics.mu.version = protocol.DataVersion{Counter: 6, Timestamp: 1795247299157}
-	for name, got := range map[string][]byte{"topics.json": f.topics.encode(), "subscriptionGroup.json": f.groups.encode()} {
+	for name, got := range map[string][]byte{"topics.json": written(t, f.topics.write), "subscriptionGroup.json": written(t, f.groups.write)} {
 		want := slices.Sorted(strings.Lines(strings.TrimSpace(string(golden[name])) + "\n"))
 		have := slices.Sorted(strings.Lines(strings.TrimSpace(string(got)) + "\n"))
 		for i := range want { // the last entry of a table has no comma

@@ -37,7 +37,7 @@ type Broadcast struct {
 	cfg BroadcastConfig
 	mu  struct {
 		sync.Mutex
-		groups  map[pair]map[string]*receiver // by client
+		groups  map[Pair]map[string]*receiver // by client
 		clients int
 	}
 }
@@ -54,14 +54,14 @@ func NewBroadcast(cfg BroadcastConfig) *Broadcast {
 		cfg.Now = time.Now
 	}
 	b := &Broadcast{cfg: cfg}
-	b.mu.groups = make(map[pair]map[string]*receiver)
+	b.mu.groups = make(map[Pair]map[string]*receiver)
 	return b
 }
 
 // receiverLocked returns the record of a client, made when missing; nil when
 // there are too many. The strings are copied.
 func (b *Broadcast) receiverLocked(group, topic, client string, fromProxy bool) *receiver {
-	k := pair{group, topic}
+	k := Pair{group, topic}
 	if r := b.mu.groups[k][client]; r != nil {
 		return r
 	}
@@ -71,7 +71,7 @@ func (b *Broadcast) receiverLocked(group, topic, client string, fromProxy bool) 
 	clients := b.mu.groups[k]
 	if clients == nil {
 		clients = make(map[string]*receiver)
-		b.mu.groups[pair{strings.Clone(group), strings.Clone(topic)}] = clients
+		b.mu.groups[Pair{strings.Clone(group), strings.Clone(topic)}] = clients
 	}
 	b.mu.clients++
 	r := &receiver{last: b.cfg.Now(), fromProxy: fromProxy, offsets: make(map[int32]int64)}
@@ -99,7 +99,7 @@ func (b *Broadcast) Pulled(group, topic string, queue int32, client string, offs
 // ok is false when the request stands.
 func (b *Broadcast) Init(group, topic string, queue int32, client string, asked int64, fromProxy bool) (offset int64, ok bool) {
 	b.mu.Lock()
-	if b.mu.groups[pair{group, topic}] == nil {
+	if b.mu.groups[Pair{group, topic}] == nil {
 		b.mu.Unlock()
 		if fromProxy && asked < 0 {
 			return b.initial(group, topic, queue), true
@@ -133,22 +133,22 @@ func (b *Broadcast) Scan() {
 	for _, k := range b.keys() {
 		for queue, offset := range b.scan(k, now) {
 			// Beyond the table's limits a new client begins at Start instead.
-			_ = b.cfg.Offsets.Commit(k.group+pseudoGroup, k.topic, queue, offset)
+			_ = b.cfg.Offsets.Commit(k.Group+pseudoGroup, k.Topic, queue, offset)
 		}
 	}
 }
 
-func (b *Broadcast) keys() []pair {
+func (b *Broadcast) keys() []Pair {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	keys := make([]pair, 0, len(b.mu.groups))
+	keys := make([]Pair, 0, len(b.mu.groups))
 	for k := range b.mu.groups {
 		keys = append(keys, k)
 	}
 	return keys
 }
 
-func (b *Broadcast) scan(k pair, now time.Time) map[int32]int64 {
+func (b *Broadcast) scan(k Pair, now time.Time) map[int32]int64 {
 	online := b.online(k)
 	lowest := map[int32]int64{}
 	offline, idle := b.cfg.OfflineExpiry(), b.cfg.IdleExpiry()
@@ -176,7 +176,7 @@ func (b *Broadcast) scan(k pair, now time.Time) map[int32]int64 {
 }
 
 // online asks which clients are connected, without the lock.
-func (b *Broadcast) online(k pair) map[string]bool {
+func (b *Broadcast) online(k Pair) map[string]bool {
 	b.mu.Lock()
 	online := make(map[string]bool, len(b.mu.groups[k]))
 	for client := range b.mu.groups[k] {
@@ -184,7 +184,7 @@ func (b *Broadcast) online(k pair) map[string]bool {
 	}
 	b.mu.Unlock()
 	for client := range online {
-		online[client] = b.cfg.Online(k.group, client)
+		online[client] = b.cfg.Online(k.Group, client)
 	}
 	return online
 }

@@ -8,17 +8,19 @@
 //
 // Invariants:
 //
-//	O1. What Commit has accepted is in the next file that Persist writes.
+//	O1. What Commit has accepted is on disk when the next Persist returns.
 //	O2. While a reset of a queue is pending, commits to it are refused and queries
 //	    answer the reset; TakeReset hands it out once.
-//	O3. The file is replaced as a whole and its previous generation is kept; it is
-//	    written only when a committed offset has changed.
+//	O3. Persist costs as much as has changed since the last one: it goes into a
+//	    journal beside the file. The file is written when that is cheap, and by
+//	    Close; its previous generation is kept.
 //	O4. A group has at most MaxQueues queues of a topic, a table at most MaxPairs
 //	    pairs of a group and a topic.
 //
 // Concurrency: all methods may be called from any goroutine. The table is split
 // into shards by group and topic, each with a mutex that is held for a map
-// lookup and a few words; a commit allocates nothing once the queue is known.
+// lookup and a few words, never while the disk is waited for; a commit allocates
+// nothing once the queue is known.
 // Java counterparts: ConsumerOffsetManager, BroadcastOffsetManager. Start reading
 // at Table.Commit and Table.Persist.
 package offsets

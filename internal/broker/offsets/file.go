@@ -1,51 +1,60 @@
 package offsets
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
-	"slices"
+	"math/bits"
 	"strings"
 	"time"
 
 	"github.com/aerobee/aerobee/internal/javajson"
+	"github.com/aerobee/aerobee/internal/journal"
 	"github.com/aerobee/aerobee/internal/protocol"
-	"github.com/aerobee/aerobee/internal/vfs"
 )
 
-// content is consumerOffset.json. Java reads dataVersion and offsetTable only.
+// recordBytes is about how much goes into one record of the journal.
+const recordBytes = 1 << 20
+
+// content is what is read of consumerOffset.json, and of a record of the journal.
 type content struct {
-	DataVersion     *protocol.DataVersion      `json:"dataVersion"`
-	GroupTopicMap   map[string][]string        `json:"groupTopicMap"`
-	OffsetTable     map[string]map[int32]int64 `json:"offsetTable"` // topic@group -> queue -> offset
-	PullOffsetTable map[string]map[int32]int64 `json:"pullOffsetTable"`
+	DataVersion *protocol.DataVersion      `json:"dataVersion"`
+	OffsetTable map[string]map[int32]int64 `json:"offsetTable"` // topic@group -> queue -> offset
+	Removed     []string                   `json:"removed"`     // topic@group, before the offsets; in records only
 	// LMQOffsetTable is what groups with the name of a light queue have instead, in
 	// lmqConsumerOffset.json alone: topic@group -> offset.
-	LMQOffsetTable map[string]int64 `json:"lmqOffsetTable,omitempty"`
+	LMQOffsetTable map[string]int64 `json:"lmqOffsetTable"`
 }
 
-// Open returns a table with what the file holds, or its previous generation. A
-// missing file is an empty table; one of which neither generation can be read is
-// an error that names it.
+// Open returns a table with what the file, or its previous generation, and its
+// journal hold. A missing file is an empty table; one of which neither generation
+// can be read is an error that names it.
 func Open(cfg Config) (*Table, error) {
-	var t *Table
-	err := vfs.LoadFile(cfg.FS, cfg.Path, func(data []byte) error {
-		t = newTable(cfg)
-		return t.parse(data)
+	t := newTable(cfg)
+	var err error
+	t.journal, err = journal.Open(journal.Config{
+		FS: cfg.FS, Path: cfg.Path, Log: cfg.Log, Now: t.cfg.Now, Load: t.load, Apply: t.replay, Write: t.write,
 	})
-	if errors.Is(err, os.ErrNotExist) {
-		return newTable(cfg), nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("consumer offsets: %w", err)
 	}
 	return t, nil
 }
 
-func (t *Table) parse(data []byte) error {
-	c := content{OffsetTable: map[string]map[int32]int64{}}
+func (t *Table) load(data []byte) error {
+	t.clear()
+	return t.take(data, false)
+}
+
+func (t *Table) replay(record []byte) error { return t.take(record, true) }
+
+// take reads a file or a record into the table, which nobody else has yet. In a
+// file an offset below zero is none; in a record it takes one away.
+func (t *Table) take(data []byte, record bool) error {
+	var c content
 	if err := javajson.Unmarshal(data, &c); err != nil {
 		return err
 	}
@@ -53,84 +62,221 @@ func (t *Table) parse(data []byte) error {
 		t.version.DataVersion = *c.DataVersion
 	}
 	for name, offset := range c.LMQOffsetTable {
+		if c.OffsetTable == nil {
+			c.OffsetTable = make(map[string]map[int32]int64)
+		}
 		c.OffsetTable[name] = map[int32]int64{0: offset}
 	}
+	for _, name := range c.Removed {
+		if k, ok := parseName(name); ok {
+			if s := t.shard(k.Group, k.Topic); s.pairs[k] != nil {
+				t.removeLocked(s, k)
+			}
+		}
+	}
 	for name, queues := range c.OffsetTable {
-		topic, group, ok := strings.Cut(name, Separator)
-		if !ok || topic == "" || group == "" {
+		k, ok := parseName(name)
+		if !ok {
 			continue // as Java, which never finds such a key again
 		}
-		s := t.shard(group, topic)
-		for queue, offset := range queues {
-			if offset < 0 {
-				continue
-			}
-			p, err := t.positionLocked(s, group, topic, queue) // nobody else has the table yet
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			p.committed = offset
+		if err := t.takePair(k, queues, record); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (t *Table) content() content {
-	version := t.DataVersion()
-	c := content{
-		DataVersion:     &version,
-		GroupTopicMap:   map[string][]string{},
-		OffsetTable:     map[string]map[int32]int64{},
-		PullOffsetTable: map[string]map[int32]int64{},
-		LMQOffsetTable:  map[string]int64{},
+func (t *Table) takePair(k Pair, queues map[int32]int64, record bool) error {
+	s := t.shard(k.Group, k.Topic)
+	for queue, offset := range queues {
+		if offset < 0 && !record {
+			continue
+		}
+		p, err := t.progressLocked(s, k)
+		if err != nil {
+			return err
+		}
+		_, at := p.place(queue)
+		if at == nil {
+			return ErrTooMany
+		}
+		at.committed = max(offset, none)
 	}
-	t.each(func(_ *shard, k pair, p *progress) {
-		name := k.topic + Separator + k.group
-		if m := p.table(func(q position) int64 { return q.pulled }); m != nil {
-			c.PullOffsetTable[name] = m
-		}
-		m := p.table(func(q position) int64 { return q.committed })
-		if m == nil {
-			return
-		}
-		if offset, ok := m[0]; ok && t.cfg.LMQ && protocol.IsLMQ(k.group) {
-			c.LMQOffsetTable[name] = offset
-			return
-		}
-		c.OffsetTable[name] = m
-		if !strings.Contains(k.group, Separator) {
-			c.GroupTopicMap[k.group] = append(c.GroupTopicMap[k.group], k.topic)
-		}
-	})
-	for _, topics := range c.GroupTopicMap {
-		slices.Sort(topics)
-	}
-	return c
+	return nil
+}
+
+func (k Pair) name() string { return k.Topic + Separator + k.Group }
+
+func parseName(name string) (Pair, bool) {
+	topic, group, ok := strings.Cut(name, Separator)
+	return Pair{group, topic}, ok && topic != "" && group != ""
+}
+
+// write writes the file. Each time it has a new version, so that no two
+// generations are alike.
+func (t *Table) write(w io.Writer) error {
+	t.nextVersion()
+	return t.stream(javajson.NewStream(w))
 }
 
 // Encode returns the table as GET_ALL_CONSUMER_OFFSET answers it, in fastjson's
 // dialect with unquoted queue numbers.
-func (t *Table) Encode() []byte { return javajson.Marshal(t.content()) }
+func (t *Table) Encode() []byte {
+	var out bytes.Buffer
+	_ = t.stream(javajson.NewCompactStream(&out)) // a buffer takes everything
+	return out.Bytes()
+}
 
-// Persist writes the file when a committed offset has changed since it was
-// written last.
-func (t *Table) Persist() error {
-	t.file.Lock()
-	defer t.file.Unlock()
-	change := t.change.Load() // before the copy: what comes later is written next time
-	if change == t.file.written {
-		return nil
+// stream writes what consumerOffset.json has. Java reads dataVersion and
+// offsetTable only.
+func (t *Table) stream(s *javajson.Stream) error {
+	pairs := t.Pairs()
+	s.Member("dataVersion", t.DataVersion())
+	s.Open("groupTopicMap")
+	for rest := pairs; len(rest) > 0; {
+		group, topics := rest[0].Group, []string(nil)
+		for len(rest) > 0 && rest[0].Group == group {
+			if t.Known(rest[0]) {
+				topics = append(topics, rest[0].Topic)
+			}
+			rest = rest[1:]
+		}
+		if len(topics) > 0 && !strings.Contains(group, Separator) {
+			s.Member(group, topics)
+		}
 	}
-	if err := vfs.ReplaceFile(t.cfg.FS, t.cfg.Path, javajson.MarshalPretty(t.content())); err != nil {
+	s.End()
+	var entries []entry
+	table := func(name string, which func(*position) int64) {
+		s.Open(name)
+		for _, k := range pairs {
+			if name == "offsetTable" && t.isLight(k) {
+				continue
+			}
+			if entries = t.copyOf(k, entries[:0], which); len(entries) > 0 {
+				writePair(s, k, entries)
+			}
+		}
+		s.End()
+	}
+	table("offsetTable", committed)
+	table("pullOffsetTable", pulled)
+	if t.cfg.LMQ {
+		s.Open("lmqOffsetTable")
+		for _, k := range pairs {
+			if entries = t.copyOf(k, entries[:0], committed); t.isLight(k) && len(entries) > 0 {
+				s.Member(k.name(), entries[0].offset)
+			}
+		}
+		s.End()
+	}
+	return s.Close()
+}
+
+// isLight tells whether a pair is in the table of groups with names of light queues.
+func (t *Table) isLight(k Pair) bool { return t.cfg.LMQ && protocol.IsLMQ(k.Group) }
+
+func writePair(s *javajson.Stream, k Pair, entries []entry) {
+	s.Open(k.name())
+	for _, e := range entries {
+		s.Number(e.queue, e.offset)
+	}
+	s.End()
+}
+
+// Persist makes the committed offsets durable, and writes the file if it is time.
+// It costs as much as has changed since it was called last.
+func (t *Table) Persist() error {
+	t.gather()
+	if err := errors.Join(t.journal.Maintain(), t.journal.Flush()); err != nil {
 		return fmt.Errorf("consumer offsets: %w", err)
 	}
-	t.file.written = change
 	return nil
+}
+
+// Close makes the file complete. The table must not be used afterwards.
+func (t *Table) Close() error {
+	t.gather()
+	if err := t.journal.Close(); err != nil {
+		return fmt.Errorf("consumer offsets: %w", err)
+	}
+	return nil
+}
+
+// gather hands the changes to the journal.
+func (t *Table) gather() {
+	t.persist.Lock()
+	defer t.persist.Unlock()
+	var r record
+	for i := range t.shards {
+		r.add(&t.shards[i])
+		if r.out.Len() >= recordBytes {
+			t.journal.Append(r.finish(t.DataVersion()))
+		}
+	}
+	if r.s != nil {
+		t.journal.Append(r.finish(t.DataVersion()))
+	}
+}
+
+// record is a record of the journal in the making.
+type record struct {
+	out     bytes.Buffer
+	s       *javajson.Stream // nil: nothing yet
+	removed []string
+	entries []entry
+}
+
+// add takes over what has changed in a shard.
+func (r *record) add(s *shard) {
+	s.Lock()
+	defer s.Unlock()
+	if len(s.removed)+len(s.dirty) == 0 {
+		return
+	}
+	if r.s == nil {
+		r.out.Reset()
+		r.s, r.removed = javajson.NewCompactStream(&r.out), nil
+		r.s.Open("offsetTable")
+	}
+	for k := range s.removed {
+		r.removed = append(r.removed, k.name())
+	}
+	for _, p := range s.dirty {
+		if p.gone {
+			continue
+		}
+		p.dirty = false
+		r.entries = r.entries[:0]
+		for i := range p.pages {
+			g := &p.pages[i]
+			for ; g.dirty != 0; g.dirty &= g.dirty - 1 {
+				at := bits.TrailingZeros64(g.dirty)
+				r.entries = append(r.entries, entry{g.number<<pageBits | int32(at), g.at[at].committed})
+			}
+		}
+		writePair(r.s, p.pair, r.entries)
+	}
+	clear(s.removed)
+	clear(s.dirty)
+	s.dirty = s.dirty[:0]
+}
+
+// finish gives the encoded record.
+func (r *record) finish(version protocol.DataVersion) []byte {
+	r.s.End()
+	r.s.Member("dataVersion", version)
+	if len(r.removed) > 0 {
+		r.s.Member("removed", r.removed)
+	}
+	_ = r.s.Close() // a buffer takes everything
+	r.s = nil
+	return r.out.Bytes()
 }
 
 // Run persists the table every interval until ctx ends. interval is asked anew
 // each time. A failure is logged and tried again; whoever stops the broker calls
-// Persist once more after Run has returned.
+// Close after Run has returned.
 func (t *Table) Run(ctx context.Context, interval func() time.Duration) error {
 	timer := time.NewTimer(interval())
 	defer timer.Stop()

@@ -5,20 +5,21 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/aerobee/aerobee/internal/journal"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // Limits of a table.
 const (
-	// MaxQueues is the most queues of one topic that a group may have offsets of.
-	MaxQueues = 1 << 16
+	// MaxQueues is the most queues of one topic that a group may have offsets of,
+	// when they follow each other; of scattered ones there may be fewer.
+	MaxQueues = 1 << 20
 	// MaxPairs is the most pairs of group and topic.
 	MaxPairs = 1 << 22
 )
@@ -43,23 +44,28 @@ type Config struct {
 	Log         *slog.Logger
 }
 
-// Table holds the offsets of all groups. See Open.
+// Table holds the offsets of all groups. See Open. A group with 8 queues of a
+// topic takes about 370 bytes of memory with names of 20 bytes, one with many
+// queues 16 bytes for each queue.
 type Table struct {
-	cfg    Config
-	seed   maphash.Seed
-	shards [shardCount]shard
-	pairs  atomic.Int64 // of all shards
-	resets atomic.Int64 // pending resets of all shards
-	commit atomic.Int64 // accepted commits, for the data version
-	change atomic.Int64 // changes of what the file holds
+	cfg     Config
+	journal *journal.Journal
+	seed    maphash.Seed
+	shards  [shardCount]shard
+	pairs   atomic.Int64 // of all shards
+	made    atomic.Int64 // pairs made and removed so far
+	resets  atomic.Int64 // pending resets of all shards
+	commit  atomic.Int64 // accepted commits, for the data version
 
 	version struct {
 		sync.Mutex
 		protocol.DataVersion
 	}
-	file struct {
-		sync.Mutex       // held while the file is written
-		written    int64 // Table.change of what the file holds
+	persist sync.Mutex // held while changes are gathered: their order is that of the journal
+	sorted  struct {
+		sync.Mutex
+		made int64 // Table.made of list
+		list []Pair
 	}
 }
 
@@ -67,40 +73,131 @@ const shardCount = 64
 
 type shard struct {
 	sync.Mutex
-	pairs map[pair]*progress
-	_     [40]byte // keeps two shards out of one cache line
+	pairs map[Pair]*progress
+	// resets are the pending ones.
+	resets map[queueOf]int64
+	// What is not in the journal: pairs that are gone, then offsets.
+	removed map[Pair]struct{}
+	dirty   []*progress
+	_       [32]byte // keeps two shards out of one cache line
 }
 
-// pair is a group and a topic. The group may be a pseudo group with an @ in it.
-type pair struct{ group, topic string }
+// Pair is a group and a topic. The group may be a pseudo group with an @ in it.
+type Pair struct{ Group, Topic string }
 
-// progress is where a group is in a topic, sorted by queue. Nearly always the
-// queues are 0 to n-1 and the index is the queue.
-type progress struct{ queues []position }
+// queueOf is a queue for a group.
+type queueOf struct {
+	Pair
+	queue int32
+}
+
+// Limits of where the offsets of a pair are.
+const (
+	pageBits   = 6 // so that a word has a bit for each queue
+	pageQueues = 1 << pageBits
+)
+
+// progress is where a group is in a topic: pages by ascending number. Nearly
+// always there is one.
+type progress struct {
+	pair  Pair
+	pages []page
+	dirty bool // in shard.dirty
+	gone  bool // not in the table any more
+}
+
+// page has the queues from number*pageQueues on, as far as needed.
+type page struct {
+	number int32
+	dirty  uint64 // queues whose committed offset is not in the journal
+	at     []position
+}
 
 // position is where a group is in a queue; none for what is not known.
-type position struct {
-	queue                    int32
-	committed, pulled, reset int64
-}
+type position struct{ committed, pulled int64 }
 
 const none int64 = -1
 
-func (p *progress) find(queue int32) (int, bool) {
-	if i := int(queue); i >= 0 && i < len(p.queues) && p.queues[i].queue == queue {
-		return i, true
+// search gives the index of the page with a number, or where it belongs. It is a
+// loop of its own because sort.Search would cost the hot paths more than all else.
+func (p *progress) search(number int32) int {
+	low, high := 0, len(p.pages)
+	for low < high {
+		if mid := (low + high) / 2; p.pages[mid].number < number {
+			low = mid + 1
+		} else {
+			high = mid
+		}
 	}
-	i := sort.Search(len(p.queues), func(i int) bool { return p.queues[i].queue >= queue })
-	return i, i < len(p.queues) && p.queues[i].queue == queue
+	return low
+}
+
+// find gives the position of a queue, nil when there is none.
+func (p *progress) find(queue int32) *position {
+	i, at := p.search(queue>>pageBits), int(queue&(pageQueues-1))
+	if i == len(p.pages) || p.pages[i].number != queue>>pageBits || at >= len(p.pages[i].at) {
+		return nil
+	}
+	return &p.pages[i].at[at]
+}
+
+// place gives the position of a queue and its page, made when missing; nil when
+// there are too many.
+func (p *progress) place(queue int32) (*page, *position) {
+	number, at := queue>>pageBits, int(queue&(pageQueues-1))
+	i := p.search(number)
+	if i == len(p.pages) || p.pages[i].number != number {
+		if len(p.pages) >= MaxQueues/pageQueues {
+			return nil, nil
+		}
+		p.pages = append(p.pages, page{})
+		copy(p.pages[i+1:], p.pages[i:])
+		p.pages[i] = page{number: number}
+	}
+	g := &p.pages[i]
+	for len(g.at) <= at {
+		g.at = append(g.at, position{none, none})
+	}
+	return g, &g.at[at]
+}
+
+// each calls f for every queue.
+func (p *progress) each(f func(queue int32, at *position)) {
+	for i := range p.pages {
+		g := &p.pages[i]
+		for k := range g.at {
+			f(g.number<<pageBits|int32(k), &g.at[k])
+		}
+	}
 }
 
 func (p *progress) known() bool {
-	for _, q := range p.queues {
-		if q.committed != none {
-			return true
+	for i := range p.pages {
+		for _, at := range p.pages[i].at {
+			if at.committed != none {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// setLocked changes a committed offset and marks it as not saved.
+func (s *shard) setLocked(p *progress, queue int32, offset int64) error {
+	g, at := p.place(queue)
+	if at == nil {
+		return fmt.Errorf("%w: %d queues of topic %s for group %s", ErrTooMany, MaxQueues, p.pair.Topic, p.pair.Group)
+	}
+	if at.committed == offset {
+		return nil
+	}
+	at.committed = offset
+	g.dirty |= 1 << (queue & (pageQueues - 1))
+	if !p.dirty {
+		p.dirty = true
+		s.dirty = append(s.dirty, p)
+	}
+	return nil
 }
 
 func newTable(cfg Config) *Table {
@@ -111,11 +208,20 @@ func newTable(cfg Config) *Table {
 		cfg.VersionStep = DefaultVersionStep
 	}
 	t := &Table{cfg: cfg, seed: maphash.MakeSeed()}
-	for i := range t.shards {
-		t.shards[i].pairs = make(map[pair]*progress)
-	}
-	t.version.Timestamp = cfg.Now().UnixMilli()
+	t.clear()
 	return t
+}
+
+// clear makes the table empty. Nobody else may have it.
+func (t *Table) clear() {
+	for i := range t.shards {
+		t.shards[i] = shard{
+			pairs: make(map[Pair]*progress), resets: make(map[queueOf]int64),
+			removed: make(map[Pair]struct{}),
+		}
+	}
+	t.pairs.Store(0)
+	t.version.DataVersion = protocol.DataVersion{Timestamp: t.cfg.Now().UnixMilli()}
 }
 
 func (t *Table) shard(group, topic string) *shard {
@@ -123,92 +229,75 @@ func (t *Table) shard(group, topic string) *shard {
 	return &t.shards[h%shardCount]
 }
 
-// at calls f with the position of a queue, or nil, with the shard locked.
-func (t *Table) at(group, topic string, queue int32, f func(*position)) {
-	s := t.shard(group, topic)
-	s.Lock()
-	defer s.Unlock()
-	p := s.pairs[pair{group, topic}]
-	if p == nil {
-		f(nil)
-	} else if i, ok := p.find(queue); ok {
-		f(&p.queues[i])
-	} else {
-		f(nil)
+// positionLocked gives the position of a queue, nil when there is none.
+func (s *shard) positionLocked(k Pair, queue int32) *position {
+	if p := s.pairs[k]; p != nil {
+		return p.find(queue)
 	}
+	return nil
 }
 
-// position returns the position of a queue, made when missing. The strings are
+// progressLocked gives the progress of a pair, made when missing. The strings are
 // copied. The shard must be locked.
-func (t *Table) positionLocked(s *shard, group, topic string, queue int32) (*position, error) {
-	p := s.pairs[pair{group, topic}]
-	if p == nil {
-		if t.pairs.Add(1) > MaxPairs {
-			t.pairs.Add(-1)
-			return nil, fmt.Errorf("%w: %d groups and topics", ErrTooMany, MaxPairs)
-		}
-		p = &progress{}
-		s.pairs[pair{strings.Clone(group), strings.Clone(topic)}] = p
+func (t *Table) progressLocked(s *shard, k Pair) (*progress, error) {
+	if p := s.pairs[k]; p != nil {
+		return p, nil
 	}
-	i, ok := p.find(queue)
-	if !ok {
-		if len(p.queues) >= MaxQueues {
-			return nil, fmt.Errorf("%w: %d queues of topic %s for group %s", ErrTooMany, MaxQueues, topic, group)
-		}
-		p.queues = append(p.queues, position{})
-		copy(p.queues[i+1:], p.queues[i:])
-		p.queues[i] = position{queue: queue, committed: none, pulled: none, reset: none}
+	if t.pairs.Add(1) > MaxPairs {
+		t.pairs.Add(-1)
+		return nil, fmt.Errorf("%w: %d groups and topics", ErrTooMany, MaxPairs)
 	}
-	return &p.queues[i], nil
+	p := &progress{pair: Pair{strings.Clone(k.Group), strings.Clone(k.Topic)}}
+	s.pairs[p.pair] = p
+	t.made.Add(1)
+	return p, nil
 }
 
 // Commit stores offset, the next one to consume, which may be lower than the
 // last one. A negative offset makes the queue unknown. It fails with
 // ErrResetPending or ErrTooMany. The strings may be reused afterwards.
 func (t *Table) Commit(group, topic string, queue int32, offset int64) error {
-	offset = max(offset, none)
+	k := Pair{group, topic}
 	s := t.shard(group, topic)
 	s.Lock()
-	p, err := t.positionLocked(s, group, topic, queue)
-	if err != nil {
-		s.Unlock()
-		return err
-	}
-	if p.reset != none {
-		s.Unlock()
-		return ErrResetPending
-	}
-	changed := p.committed != offset
-	p.committed = offset
-	if changed {
-		t.change.Add(1)
-	}
+	err := t.commitLocked(s, k, queue, max(offset, none))
 	s.Unlock()
-	if t.commit.Add(1)%t.cfg.VersionStep == 0 {
+	if err == nil && t.commit.Add(1)%t.cfg.VersionStep == 0 {
 		t.nextVersion()
 	}
-	return nil
+	return err
+}
+
+func (t *Table) commitLocked(s *shard, k Pair, queue int32, offset int64) error {
+	if len(s.resets) > 0 {
+		if _, pending := s.resets[queueOf{k, queue}]; pending {
+			return ErrResetPending
+		}
+	}
+	p, err := t.progressLocked(s, k)
+	if err != nil {
+		return err
+	}
+	return s.setLocked(p, queue, offset)
 }
 
 // Query answers where the group is to go on: the pending reset if there is one,
 // else the committed offset.
 func (t *Table) Query(group, topic string, queue int32) (offset int64, ok bool) {
+	k := Pair{group, topic}
 	s := t.shard(group, topic)
 	s.Lock()
 	defer s.Unlock()
-	p := s.pairs[pair{group, topic}]
-	if p == nil {
+	if len(s.resets) > 0 {
+		if offset, ok := s.resets[queueOf{k, queue}]; ok {
+			return offset, true
+		}
+	}
+	at := s.positionLocked(k, queue)
+	if at == nil {
 		return none, false
 	}
-	i, ok := p.find(queue)
-	if !ok {
-		return none, false
-	}
-	offset = p.queues[i].committed
-	if reset := p.queues[i].reset; reset != none {
-		offset = reset
-	}
-	return offset, offset != none
+	return at.committed, at.committed != none
 }
 
 // Pulled notes where the next pull of the group will begin. It is kept in memory
@@ -217,19 +306,25 @@ func (t *Table) Pulled(group, topic string, queue int32, next int64) {
 	s := t.shard(group, topic)
 	s.Lock()
 	defer s.Unlock()
-	if p, err := t.positionLocked(s, group, topic, queue); err == nil {
-		p.pulled = max(next, none)
+	p, err := t.progressLocked(s, Pair{group, topic})
+	if err != nil {
+		return
+	}
+	if _, at := p.place(queue); at != nil {
+		at.pulled = max(next, none)
 	}
 }
 
 // QueryPulled answers where the next pull of the group will begin, or, when it
 // never pulled here, what Query answers.
 func (t *Table) QueryPulled(group, topic string, queue int32) (offset int64, ok bool) {
-	t.at(group, topic, queue, func(p *position) {
-		if p != nil && p.pulled != none {
-			offset, ok = p.pulled, true
-		}
-	})
+	s := t.shard(group, topic)
+	s.Lock()
+	at := s.positionLocked(Pair{group, topic}, queue)
+	if at != nil && at.pulled != none {
+		offset, ok = at.pulled, true
+	}
+	s.Unlock()
 	if !ok {
 		return t.Query(group, topic, queue)
 	}
@@ -246,15 +341,18 @@ func (t *Table) Reset(group, topic string, queue int32, offset int64) error {
 	s := t.shard(group, topic)
 	s.Lock()
 	defer s.Unlock()
-	p, err := t.positionLocked(s, group, topic, queue)
+	p, err := t.progressLocked(s, Pair{group, topic})
 	if err != nil {
 		return err
 	}
-	if p.reset == none {
+	if err := s.setLocked(p, queue, offset); err != nil {
+		return err
+	}
+	k := queueOf{p.pair, queue}
+	if _, pending := s.resets[k]; !pending {
 		t.resets.Add(1)
 	}
-	p.reset, p.committed = offset, offset
-	t.change.Add(1)
+	s.resets[k] = offset
 	return nil
 }
 
@@ -264,14 +362,16 @@ func (t *Table) TakeReset(group, topic string, queue int32) (offset int64, ok bo
 	if t.resets.Load() == 0 {
 		return none, false
 	}
-	t.at(group, topic, queue, func(p *position) {
-		if p != nil && p.reset != none {
-			offset, ok = p.reset, true
-			p.reset = none
-			t.resets.Add(-1)
-		}
-	})
-	return offset, ok
+	k := queueOf{Pair{group, topic}, queue}
+	s := t.shard(group, topic)
+	s.Lock()
+	defer s.Unlock()
+	if offset, ok = s.resets[k]; !ok {
+		return none, false
+	}
+	delete(s.resets, k)
+	t.resets.Add(-1)
+	return offset, true
 }
 
 // DataVersion is the version that slaves compare; it moves every VersionStep commits.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,8 +92,8 @@ func TestPendingResetRefusesCommits(t *testing.T) {
 
 func TestGroupsTopicsRemoveCopy(t *testing.T) {
 	table := open(t, vfs.NewMem())
-	for _, k := range []pair{{"g", "t"}, {"g", "u"}, {"h", "t"}, {"h@broadcast", "t"}} {
-		require.NoError(t, table.Commit(k.group, k.topic, 1, 4))
+	for _, k := range []Pair{{"g", "t"}, {"g", "u"}, {"h", "t"}, {"h@broadcast", "t"}} {
+		require.NoError(t, table.Commit(k.Group, k.Topic, 1, 4))
 	}
 	table.Pulled("g", "only pulled", 0, 1)
 	require.Equal(t, []string{"t", "u"}, table.Topics("g"))
@@ -127,23 +130,91 @@ func TestClampLowersWhatTheLogLost(t *testing.T) {
 	require.Equal(t, map[int32]int64{0: 7, 1: 5}, table.Offsets("g", "t"))
 }
 
-func TestPersistOnlyWhenChanged(t *testing.T) {
+func TestPersistWritesWhatChanged(t *testing.T) {
+	fs := vfs.NewMem()
+	var written atomic.Int64
+	table := open(t, vfs.WithFaults(fs, func(op vfs.Op, _ string, n int) (int, error) {
+		if op == vfs.OpWrite {
+			written.Add(int64(n))
+		}
+		return n, nil
+	}))
+	require.NoError(t, table.Persist())
+	require.Zero(t, written.Load())
+	for i := range 10_000 {
+		require.NoError(t, table.Commit("g", fmt.Sprint("t", i), 0, 7))
+	}
+	require.NoError(t, table.Commit("g", "t", 100_000, 7))
+	require.NoError(t, table.Persist())
+	written.Store(0)
+	require.NoError(t, table.Commit("g", "t1", 0, 7))
+	table.Pulled("g", "t1", 0, 9)
+	require.NoError(t, table.Persist())
+	require.Zero(t, written.Load(), "the same offset again is no change")
+	require.NoError(t, table.Commit("g", "t", 100_000, 8))
+	require.NoError(t, table.Persist())
+	require.Less(t, written.Load(), int64(200))
+	again := open(t, fs)
+	require.EqualValues(t, 8, query(again, 100_000))
+	require.EqualValues(t, 7, again.Offsets("g", "t9999")[0])
+}
+
+// TestRemovalsSurvive removes pairs and makes them again between two writes.
+func TestRemovalsSurvive(t *testing.T) {
 	fs := vfs.NewMem()
 	table := open(t, fs)
+	for _, topic := range []string{"gone", "again", "once"} {
+		require.NoError(t, table.Commit("g", topic, 0, 7))
+		require.NoError(t, table.Commit("g", topic, 1, 7))
+	}
 	require.NoError(t, table.Persist())
-	_, err := fs.Stat(path)
-	require.ErrorIs(t, err, os.ErrNotExist)
-	require.NoError(t, table.Commit("g", "t", 0, 7))
+	table.RemoveTopic("gone")
+	table.RemoveTopic("again")
+	require.NoError(t, table.Commit("g", "again", 1, 3))
+	require.NoError(t, table.Commit("g", "once", 0, -1))
+	require.NoError(t, table.Commit("g", "never", 0, 1))
+	table.RemoveTopic("never")
 	require.NoError(t, table.Persist())
-	require.NoError(t, fs.Remove(path))
-	require.NoError(t, table.Commit("g", "t", 0, 7))
-	table.Pulled("g", "t", 0, 9)
-	require.NoError(t, table.Persist())
-	_, err = fs.Stat(path)
-	require.ErrorIs(t, err, os.ErrNotExist, "the same offset again is no change")
-	require.NoError(t, table.Commit("g", "t", 0, 8))
-	require.NoError(t, table.Persist())
-	require.EqualValues(t, 8, query(open(t, fs), 0))
+	for _, after := range []string{"a kill", "a clean stop"} {
+		table = open(t, fs)
+		require.Equal(t, []string{"again", "once"}, table.Topics("g"), after)
+		require.Equal(t, map[int32]int64{1: 3}, table.Offsets("g", "again"), after)
+		require.Equal(t, map[int32]int64{1: 7}, table.Offsets("g", "once"), after)
+		require.NoError(t, table.Close())
+	}
+}
+
+// TestMemoryOfOffsets keeps what the doc comment of Table says.
+func TestMemoryOfOffsets(t *testing.T) {
+	const topics, queues = 20_000, 8
+	table := open(t, vfs.OS)
+	before := heap()
+	for i := range topics {
+		topic := fmt.Sprintf("topic-of-some-%06d", i)
+		for q := range int32(queues) {
+			require.NoError(t, table.Commit("group-of-some-length", topic, q, 1))
+		}
+	}
+	each := (heap() - before) / topics
+	t.Log(each, "bytes for a group in a topic of 8 queues")
+	require.Less(t, each, int64(470))
+	before = heap()
+	const many = 100_000
+	for _, q := range rand.Perm(many) {
+		require.NoError(t, table.Commit("g", "t", int32(q), 1))
+	}
+	each = (heap() - before) / many
+	t.Log(each, "bytes for a queue of many")
+	require.Less(t, each, int64(20))
+	require.EqualValues(t, topics+1, table.pairs.Load())
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestFileOfJava(t *testing.T) {
@@ -170,16 +241,17 @@ func TestLightQueueOffsets(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[int32]int64{0: 5}, table.Offsets("%LMQ%g", "%LMQ%q"))
 	require.Equal(t, map[int32]int64{0: 7}, table.Offsets("g", "T"))
-	require.Contains(t, string(table.Encode()), `"lmqOffsetTable":{"%LMQ%q@%LMQ%g":5},"offsetTable":{"T@g":{0:7}}`)
+	require.Contains(t, string(table.Encode()), `"offsetTable":{"T@g":{0:7}}`)
+	require.Contains(t, string(table.Encode()), `"lmqOffsetTable":{"%LMQ%q@%LMQ%g":5}`)
 }
 
 func TestDamagedFiles(t *testing.T) {
 	fs := vfs.NewMem()
 	table := open(t, fs)
 	require.NoError(t, table.Commit("g", "t", 0, 7))
-	require.NoError(t, table.Persist())
+	require.NoError(t, table.journal.Rewrite())
 	require.NoError(t, table.Commit("g", "t", 0, 8))
-	require.NoError(t, table.Persist())
+	require.NoError(t, table.Close())
 	f, err := fs.Open(path)
 	require.NoError(t, err)
 	require.NoError(t, f.Truncate(20))
@@ -254,8 +326,22 @@ func TestAgainstModel(t *testing.T) {
 			},
 			"restart": func(t *rapid.T) {
 				require.NoError(t, table.Persist())
+				fs = fs.Crash(rand.New(rand.NewPCG(1, 1)))
 				table = open(t, fs)
 				clear(reset)
+			},
+			"stop": func(t *rapid.T) {
+				require.NoError(t, table.Close())
+				table = open(t, fs)
+				clear(reset)
+			},
+			"remove": func(t *rapid.T) {
+				g, topic, _, _ := draw(t)
+				table.Remove(g, topic)
+				for q := range int32(13) {
+					delete(committed, fmt.Sprint(g, q))
+					delete(reset, fmt.Sprint(g, q))
+				}
 			},
 			"": func(t *rapid.T) {
 				for _, g := range []string{"g", "h", "h@broadcast"} {
@@ -299,18 +385,18 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzFile(f *testing.F) {
 	data, err := os.ReadFile("testdata/java/consumerOffset.json")
 	require.NoError(f, err)
 	f.Add(data)
 	f.Add([]byte(`{"offsetTable":{"a@b@c":{"1":2,-3:4},"x":{0:1},"@":{0:1}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		table := newTable(config(vfs.NewMem()))
-		if table.parse(data) != nil {
+		if table.load(data) != nil {
 			return
 		}
 		again := newTable(config(vfs.NewMem()))
-		require.NoError(t, again.parse(table.Encode()))
+		require.NoError(t, again.load(table.Encode()))
 		require.Equal(t, string(table.Encode()), string(again.Encode()))
 	})
 }

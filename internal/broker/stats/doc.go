@@ -12,6 +12,8 @@
 //	S2. A topic or pair without traffic for a day and an hour is forgotten: its
 //	    windows are all zero by then. So the memory follows the active topics,
 //	    and at most Config.Max of them are kept at all.
+//	S4. A snapshot looks at those that had traffic since the one before; the idle
+//	    ones have no part in it.
 //	S3. Times come in through Sample; the package reads no clock.
 //
 // Concurrency: counters and readers may be used from any goroutine; Sample is

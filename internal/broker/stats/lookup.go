@@ -28,7 +28,11 @@ func (s *Stats) Lookup(name, key string) (Windows, bool) {
 	if i == nil || !i.used() {
 		return Windows{}, false
 	}
-	return i.Windows(), true
+	value := sample.value
+	if name == TopicPutSize || name == GroupGetSize {
+		value = sample.second
+	}
+	return i.windows(&s.clock, value), true
 }
 
 func (s *Stats) find(name, key string) *Item {
@@ -64,13 +68,10 @@ func (s *Stats) findTopic(name, key string) *Item {
 		return nil
 	}
 	t := v.(*Topic)
-	switch name {
-	case TopicPutNums:
-		return &t.putNums
-	case TopicPutSize:
-		return &t.putSize
+	if name == TopicPutLatency {
+		return t.putLatency.find(queue)
 	}
-	return t.putLatency.find(queue)
+	return &t.put
 }
 
 func (s *Stats) findPair(name, key string) *Item {
@@ -85,16 +86,14 @@ func (s *Stats) findPair(name, key string) *Item {
 	}
 	p := v.(*Pair)
 	switch name {
-	case GroupGetNums:
-		return &p.getNums
-	case GroupGetSize:
-		return &p.getSize
 	case SendBackPutNums:
 		return &p.sendBack
 	case DLQPutNums:
 		return &p.deadLetter
+	case GroupGetLatency:
+		return p.getLatency.find(queue)
 	}
-	return p.getLatency.find(queue)
+	return &p.get
 }
 
 // splitQueue takes the leading "queue@" off a key; -1 when there is none.

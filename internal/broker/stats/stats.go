@@ -39,11 +39,14 @@ type Stats struct {
 	brokerPut, brokerPutUser Item
 	brokerGet, brokerGetUser Item
 
-	totals Totals
-	times  putTimes
-	clock  schedule
-	rates  rates
-	days   days
+	totals    Totals
+	times     putTimes
+	schedule  schedule
+	clock     clock
+	activity  activity
+	latencies atomic.Int64 // that may still be made
+	rates     rates
+	days      days
 }
 
 // New returns counters at zero.
@@ -54,7 +57,9 @@ func New(cfg Config) *Stats {
 	if cfg.System == nil {
 		cfg.System = func(string, string) bool { return false }
 	}
-	return &Stats{cfg: cfg}
+	s := &Stats{cfg: cfg}
+	s.latencies.Store(maxLatencies)
+	return s
 }
 
 // Totals counts the broker's work since its start.
@@ -90,10 +95,12 @@ func (s *Stats) Put(topic string, queue int32, kind Kind, messages, bytes int64,
 	if !t.System {
 		s.brokerPutUser.Add(messages, 1)
 	}
-	t.putNums.Add(messages, 1)
-	t.putSize.Add(bytes, 1)
-	t.putLatency.item(queue).Add(took.Milliseconds(), 1)
+	t.put.addBytes(messages, bytes)
+	if i := t.putLatency.item(queue, &s.latencies); i != nil {
+		i.Add(took.Milliseconds(), 1)
+	}
 	t.kind(kind).add(messages, bytes)
+	s.activity.note(minute, t)
 }
 
 // PutFailed counts messages that the store refused.
@@ -112,9 +119,11 @@ func (s *Stats) Get(topic, group string, queue int32, messages, bytes int64, too
 	if !p.System {
 		s.brokerGetUser.Add(messages, 1)
 	}
-	p.getNums.Add(messages, 1)
-	p.getSize.Add(bytes, 1)
-	p.getLatency.item(queue).Add(took.Milliseconds(), 1)
+	p.get.addBytes(messages, bytes)
+	if i := p.getLatency.item(queue, &s.latencies); i != nil {
+		i.Add(took.Milliseconds(), 1)
+	}
+	s.activity.note(minute, p)
 }
 
 // GetMiss counts a read that found nothing.
@@ -124,6 +133,7 @@ func (s *Stats) GetMiss() { s.totals.GetMiss.Add(1) }
 func (s *Stats) SendBack(topic, group string) {
 	if p := s.pair(topic, group); p != nil {
 		p.sendBack.Add(1, 1)
+		s.activity.note(minute, p)
 	}
 }
 
@@ -131,6 +141,7 @@ func (s *Stats) SendBack(topic, group string) {
 func (s *Stats) DeadLetter(topic, group string) {
 	if p := s.pair(topic, group); p != nil {
 		p.deadLetter.Add(1, 1)
+		s.activity.note(minute, p)
 	}
 }
 
@@ -141,8 +152,9 @@ func (s *Stats) DropTopic(topic string) {
 }
 
 func (s *Stats) dropTopic(topic string) {
-	if _, ok := s.topics.LoadAndDelete(topic); ok {
+	if v, ok := s.topics.LoadAndDelete(topic); ok {
 		s.nTopics.Add(-1)
+		s.latencies.Add(v.(*Topic).putLatency.count())
 	}
 }
 
@@ -160,8 +172,9 @@ func (s *Stats) dropPairs(match func(pairKey) bool) {
 }
 
 func (s *Stats) dropPair(k pairKey) {
-	if _, ok := s.pairs.LoadAndDelete(k); ok {
+	if v, ok := s.pairs.LoadAndDelete(k); ok {
 		s.nPairs.Add(-1)
+		s.latencies.Add(v.(*Pair).getLatency.count())
 	}
 }
 

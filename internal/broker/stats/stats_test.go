@@ -2,6 +2,7 @@ package stats
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -44,6 +45,106 @@ func TestWindowsFollowTheClock(t *testing.T) {
 	}
 	w, _ = s.Lookup(TopicPutNums, "t")
 	require.EqualValues(t, 30, w.Hour.Sum)
+}
+
+// dense is a window that is made of a sample at every snapshot.
+type dense struct {
+	at         []time.Time
+	sum, times []int64
+}
+
+func (d *dense) add(now time.Time, sum, times int64, of span) {
+	if len(d.at) == 0 {
+		d.at, d.sum, d.times = []time.Time{now.Add(-of.period())}, []int64{0}, []int64{0}
+	}
+	d.at, d.sum, d.times = append(d.at, now), append(d.sum, sum), append(d.times, times)
+	if n := len(d.at) - of.samples(); n > 0 {
+		d.at, d.sum, d.times = d.at[n:], d.sum[n:], d.times[n:]
+	}
+}
+
+func (d *dense) window() (w Window) {
+	if n := len(d.at) - 1; n > 0 {
+		w = Window{Sum: d.sum[n] - d.sum[0], Times: d.times[n] - d.times[0]}
+		w.TPS = float64(w.Sum) / d.at[n].Sub(d.at[0]).Seconds()
+		if w.Times > 0 {
+			w.Avg = float64(w.Sum) / float64(w.Times)
+		}
+	}
+	return w
+}
+
+// TestWindowsAgainstModel compares windows with those of an item that is looked at
+// by every snapshot.
+func TestWindowsAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := New(Config{})
+		var model [spans]dense
+		var sum, times int64
+		now := start
+		for tick := range rapid.IntRange(1, 2000).Draw(t, "ticks") {
+			s.Sample(now)
+			for of, every := range []int{1, 60, 360} {
+				if tick%every == 0 && times > 0 {
+					model[of].add(now, sum, times, span(of))
+				}
+			}
+			now = now.Add(minutePeriod)
+			if rapid.IntRange(0, 20).Draw(t, "puts") == 0 {
+				s.Put("t", 0, Normal, 7, 70, 0)
+				sum, times = sum+7, times+1
+			}
+			if tick%7 != 0 || times == 0 {
+				continue
+			}
+			got, ok := s.Lookup(TopicPutNums, "t")
+			require.True(t, ok)
+			for of, w := range []Window{got.Minute, got.Hour, got.Day} {
+				want := model[of].window()
+				require.InDelta(t, want.TPS, w.TPS, 1e-6)
+				want.TPS, w.TPS = 0, 0
+				require.Equal(t, want, w, "%d after %d", of, tick)
+			}
+			size, _ := s.Lookup(TopicPutSize, "t")
+			require.Equal(t, 10*got.Minute.Sum, size.Minute.Sum)
+		}
+	})
+}
+
+// TestIdleTopicsCostNothing has many topics with traffic once: a day later their
+// memory is small, and no snapshot has looked at them since.
+func TestIdleTopicsCostNothing(t *testing.T) {
+	const topics = 10_000
+	s := New(Config{})
+	now := start
+	s.Sample(now)
+	before := heap()
+	for i := range topics {
+		for q := range int32(8) {
+			s.Put(fmt.Sprintf("topic-of-some-%06d", i), q, Normal, 1, 100, 0)
+		}
+	}
+	for range 13 * 360 {
+		now = now.Add(minutePeriod)
+		s.Sample(now)
+	}
+	for _, list := range s.activity.list {
+		require.Empty(t, list)
+	}
+	each := (heap() - before) / topics
+	t.Log(each, "bytes")
+	require.Less(t, each, int64(1600))
+	require.Zero(t, s.latencies.Load())
+	s.DropTopic("topic-of-some-000000")
+	require.EqualValues(t, 8, s.latencies.Load())
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestLookupKeys(t *testing.T) {

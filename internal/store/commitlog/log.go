@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/vfs"
@@ -65,6 +65,7 @@ type Log struct {
 	fileSize int64
 	end      atomic.Int64
 	synced   atomic.Int64
+	stray    string // path of a file that could not be made complete, if there is one; the writer's
 	mu       struct {
 		sync.RWMutex // held for looking files up, not while using them
 		files        []*file
@@ -237,8 +238,10 @@ func (l *Log) create(start int64) (*file, error) {
 		err = l.fs.SyncDir(l.dir)
 	}
 	if err != nil {
+		l.stray = path
 		return nil, errors.Join(err, f.Close())
 	}
+	l.stray = ""
 	lf := &file{start: start, path: path, File: f}
 	lf.refs.Store(2)
 	l.mu.Lock()
@@ -323,47 +326,51 @@ func (l *Log) StoreTime(offset int64) (int64, error) {
 	return message.StoreTimestampOf(head[:]), nil
 }
 
-// Oldest tells where the oldest file ends and when it was last written; ok is
-// false when it is the only one.
-func (l *Log) Oldest() (end int64, modTime time.Time, ok bool) {
+// Oldest tells where the oldest file ends, when it was last written and how much
+// it takes on disk; ok is false when it is the only one.
+func (l *Log) Oldest() (end int64, info vfs.Info, ok bool) {
 	l.mu.RLock()
 	files := l.mu.files
 	l.mu.RUnlock()
 	if len(files) < 2 {
-		return 0, time.Time{}, false
+		return 0, info, false
 	}
 	info, err := l.fs.Stat(files[0].path)
 	if err != nil {
-		return 0, time.Time{}, false
+		return 0, info, false
 	}
-	return files[0].start + l.fileSize, info.ModTime, true
+	return files[0].start + l.fileSize, info, true
 }
 
 // RemoveBefore removes the files that end at or below offset, but never the
-// last one, and returns how many.
-func (l *Log) RemoveBefore(offset int64) (int, error) {
-	l.mu.Lock()
-	n := 0
-	for n < len(l.mu.files)-1 && l.mu.files[n].start+l.fileSize <= offset {
+// last one, and returns how many. It ends with the first that cannot be removed: a
+// log with a gap could not be opened again.
+func (l *Log) RemoveBefore(offset int64) (n int, err error) {
+	for files := l.snapshot(); len(files) > 1 && files[0].start+l.fileSize <= offset; files = files[1:] {
+		if err := l.discard(files[0]); err != nil {
+			return n, err
+		}
 		n++
 	}
-	gone := l.mu.files[:n:n]
-	l.mu.files = append([]*file(nil), l.mu.files[n:]...)
-	l.mu.Unlock()
-	return n, l.discard(gone)
+	if n > 0 {
+		err = l.fs.SyncDir(l.dir)
+	}
+	return n, err
 }
 
-func (l *Log) discard(gone []*file) error {
-	if len(gone) == 0 {
-		return nil
+func (l *Log) snapshot() []*file {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.mu.files
+}
+
+// discard removes a file. Readers may still have it.
+func (l *Log) discard(f *file) error {
+	if err := l.fs.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	var errs []error
-	for _, f := range gone {
-		if err := l.fs.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
-		errs = append(errs, f.release())
-	}
-	errs = append(errs, l.fs.SyncDir(l.dir))
-	return errors.Join(errs...)
+	l.mu.Lock()
+	l.mu.files = slices.DeleteFunc(slices.Clone(l.mu.files), func(x *file) bool { return x == f })
+	l.mu.Unlock()
+	return f.release()
 }

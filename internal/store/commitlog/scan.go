@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/aerobee/aerobee/internal/message"
@@ -51,7 +53,7 @@ func (l *Log) Scan(from int64, o message.Options, visit func(offset int64, size 
 			return at, nil
 		}
 		m, err := message.Verify(rec, o)
-		if err != nil || torn(rec, at, &m) {
+		if err != nil || torn(rec, at%l.fileSize, &m) {
 			return at, nil
 		}
 		size := int32(len(rec))
@@ -72,10 +74,13 @@ const sector = 512
 // The log is zero before it is written, so such a sector is all zero as far as
 // the record goes; topics and real properties are not. Zeros of the body and of
 // the lengths, which the record's size covers, are no sign of it.
-func torn(rec []byte, offset int64, m *message.Message) bool {
+func torn(rec []byte, offset int64, m *message.Message) bool { // offset is in the file
 	size := int64(len(rec))
 	props := size - int64(len(m.Properties)) // where they begin in rec
 	topic := props - 2 - int64(len(m.Topic))
+	if len(m.Properties) > 0 && rec[size-1] == 0 {
+		return true // a write that a full disk cut short ends at any byte
+	}
 	for from := topic; from < size; {
 		to := min(size, from+sector-(offset+from)%sector) // the end of from's sector
 		begin := max(0, to-(offset+to-1)%sector-1)
@@ -165,13 +170,48 @@ func (l *Log) FirstRecord(offset int64) (storeTime int64, ok bool) {
 }
 
 // HasRecord tells whether a record starts at offset, whatever End says.
-func (l *Log) HasRecord(offset int64) bool {
+func (l *Log) HasRecord(offset int64) (bool, error) {
 	var head [36]byte
-	if l.readRaw(head[:], offset) != nil {
-		return false
+	err := l.readRaw(head[:], offset)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, io.EOF) {
+		return false, nil
 	}
-	_, err := checkHead(head[:], offset)
-	return err == nil
+	if err != nil {
+		return false, err
+	}
+	_, err = checkHead(head[:], offset)
+	return err == nil, nil
+}
+
+// probe is how much Estimate reads at once, in bytes.
+const probe = 4096
+
+// Estimate guesses where the log ends, which Scan finds out, from a few reads of
+// the last file: behind its last record it is zero.
+func (l *Log) Estimate(from int64) (int64, error) {
+	files := l.snapshot()
+	if len(files) == 0 {
+		return from, nil
+	}
+	start := max(from, files[len(files)-1].start)
+	lo, hi := start, files[len(files)-1].start+l.fileSize
+	buf := make([]byte, probe)
+	for hi-lo > probe {
+		mid := lo + (hi-lo)/2
+		b := buf[:min(probe, hi-mid)]
+		if err := l.readRaw(b, mid); err != nil {
+			return 0, fmt.Errorf("commit log at %d: %w", mid, err)
+		}
+		if allZero(b) {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	if lo == start {
+		return start, nil // nothing was found, or next to nothing
+	}
+	return hi, nil
 }
 
 // CheckEnd fails with a *FileError when a file behind end, where the last good
@@ -198,16 +238,23 @@ func (l *Log) CheckEnd(end int64) error {
 // follows end in its file becomes zero, so that no stale record can come back.
 // Writer only; end must not be below what was published.
 func (l *Log) Truncate(end int64) error {
-	l.mu.Lock()
-	n := len(l.mu.files)
-	for n > 0 && l.mu.files[n-1].start >= end && !(n == 1 && l.mu.files[0].start == end) {
-		n--
+	if l.stray != "" { // before those in front of it: a log with a gap cannot be opened
+		if err := l.fs.Remove(l.stray); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		l.stray = ""
 	}
-	gone := append([]*file(nil), l.mu.files[n:]...)
-	l.mu.files = l.mu.files[:n:n]
-	l.mu.Unlock()
-	if err := l.discard(gone); err != nil {
-		return err
+	files := l.snapshot()
+	n := len(files)
+	for ; n > 0 && files[n-1].start >= end && !(n == 1 && files[0].start == end); n-- {
+		if err := l.discard(files[n-1]); err != nil {
+			return err
+		}
+	}
+	if n < len(files) {
+		if err := l.fs.SyncDir(l.dir); err != nil {
+			return err
+		}
 	}
 	f := l.fileAt(end)
 	if f == nil {

@@ -70,7 +70,7 @@ func (q *Queue) RemoveExt() error {
 			break
 		}
 		path := filepath.Join(q.set.extDir(q.key), info.Name)
-		if err := errors.Join(q.set.handles.forget(path), q.set.cfg.FS.Remove(path)); err != nil {
+		if err := q.set.handles.remove(path); err != nil {
 			return err
 		}
 	}

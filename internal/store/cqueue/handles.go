@@ -3,6 +3,7 @@ package cqueue
 import (
 	"container/list"
 	"errors"
+	"os"
 	"sync"
 
 	"github.com/aerobee/aerobee/internal/vfs"
@@ -17,6 +18,7 @@ type handles struct {
 		sync.Mutex
 		byPath map[string]*handle
 		recent list.List // of *handle, the latest first; refs do not matter
+		round  int       // counts removals: what was opened in an earlier one may be gone
 	}
 }
 
@@ -36,7 +38,8 @@ func newHandles(fs vfs.FS, limit int) *handles {
 
 // get opens path, or creates it with size bytes when size is positive.
 func (h *handles) get(path string, size int64) (*handle, error) {
-	if f := h.cached(path); f != nil {
+	f, round := h.cached(path)
+	if f != nil {
 		return f, nil
 	}
 	open := h.fs.Open
@@ -52,22 +55,28 @@ func (h *handles) get(path string, size int64) (*handle, error) {
 			return nil, errors.Join(err, file.Close())
 		}
 	}
-	return h.insert(path, file)
+	return h.insert(path, file, round)
 }
 
-func (h *handles) cached(path string) *handle {
+func (h *handles) cached(path string) (f *handle, round int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f := h.mu.byPath[path]
+	f = h.mu.byPath[path]
 	if f != nil {
 		f.refs++
 		h.mu.recent.MoveToFront(f.elem)
 	}
-	return f
+	return f, h.mu.round
 }
 
-func (h *handles) insert(path string, file vfs.File) (*handle, error) {
+// insert keeps a file that was opened in a round, unless files were removed since:
+// a removed file must not be taken for a later one of its name.
+func (h *handles) insert(path string, file vfs.File, round int) (*handle, error) {
 	h.mu.Lock()
+	if round != h.mu.round {
+		h.mu.Unlock()
+		return &handle{File: file, path: path, refs: 1, gone: true}, nil
+	}
 	if other := h.mu.byPath[path]; other != nil { // opened meanwhile
 		other.refs++
 		h.mu.Unlock()
@@ -111,9 +120,15 @@ func (h *handles) put(f *handle) error {
 	return nil
 }
 
-// forget closes the handle of a file that is removed or cut.
-func (h *handles) forget(path string) error {
+// remove removes a file. Who has it open may read on. A file that is not there is
+// no error.
+func (h *handles) remove(path string) error {
+	err := h.fs.Remove(path)
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
 	h.mu.Lock()
+	h.mu.round++
 	f := h.mu.byPath[path]
 	if f != nil {
 		h.dropLocked(f)
@@ -121,9 +136,9 @@ func (h *handles) forget(path string) error {
 	unused := f != nil && f.refs == 0
 	h.mu.Unlock()
 	if unused {
-		return f.Close()
+		err = errors.Join(err, f.Close())
 	}
-	return nil
+	return err
 }
 
 func (h *handles) close() error {

@@ -1,7 +1,9 @@
 package cqueue
 
-// Min is the offset of the first unit whose record is still in the log. When
-// all records of the queue are gone it is Max: the queue keeps its numbering.
+import "errors"
+
+// Min is the offset of the first unit whose record is still in the log and not
+// hidden. When there is none it is Max: the queue keeps its numbering.
 func (q *Queue) Min() (int64, error) {
 	at, err := q.minPosition()
 	if err != nil {
@@ -13,7 +15,8 @@ func (q *Queue) Min() (int64, error) {
 func (q *Queue) minPosition() (int64, error) {
 	logMin := q.set.cfg.LogMin()
 	q.mu.Lock()
-	lo, hi, known := q.mu.min, q.mu.max, q.mu.minFor
+	logMin = max(logMin, q.mu.floor)
+	lo, hi, known := max(q.mu.min, q.mu.shown), q.mu.max, q.mu.shownFor
 	q.mu.Unlock()
 	if lo == hi || logMin <= known {
 		return lo, nil
@@ -23,10 +26,25 @@ func (q *Queue) minPosition() (int64, error) {
 		return 0, err
 	}
 	q.mu.Lock()
-	q.mu.min = max(q.mu.min, min(first, q.mu.max))
-	q.mu.minFor = max(q.mu.minFor, logMin)
+	q.mu.shown = max(q.mu.shown, min(first, q.mu.max))
+	q.mu.shownFor = max(q.mu.shownFor, logMin)
 	q.mu.Unlock()
 	return first, nil
+}
+
+// Hide takes the units of records that start below phy from sight for good: Min
+// is behind them. Their files go with those of the log.
+func (q *Queue) Hide(phy int64) {
+	q.mu.Lock()
+	q.mu.floor = max(q.mu.floor, phy)
+	q.mu.Unlock()
+}
+
+// Floor is what Hide was given last, 0 when nothing is hidden.
+func (q *Queue) Floor() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.floor
 }
 
 func (q *Queue) unit(off int64) (Unit, error) {
@@ -44,6 +62,10 @@ func (q *Queue) first(lo, hi int64, found func(Unit) (bool, error)) (int64, erro
 	for lo < hi {
 		mid := lo + (hi-lo)/2
 		u, err := q.unit(mid)
+		if errors.Is(err, errGap) && q.gone(mid) {
+			lo = mid + 1
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -72,36 +94,4 @@ func (q *Queue) First(found func(Unit) (bool, error)) (int64, error) {
 		return 0, err
 	}
 	return q.offsetOf(at)
-}
-
-// RemoveBefore removes the queue files all of whose units point below logMin,
-// but never the last file, and returns how many.
-func (q *Queue) RemoveBefore(logMin int64) (removed int, err error) {
-	q.files.Lock()
-	defer q.files.Unlock()
-	starts, err := q.fileStarts()
-	if err != nil {
-		return 0, err
-	}
-	for i := 0; i < len(starts)-1; i++ {
-		var last [1]Unit
-		if _, err := q.readFile(last[:], starts[i+1]-1); err != nil {
-			return removed, err
-		}
-		if last[0].Phy >= logMin {
-			break
-		}
-		q.mu.Lock()
-		q.mu.min = max(q.mu.min, starts[i+1]) // before the file goes: readers look here first
-		q.mu.Unlock()
-		path := q.filePath(starts[i])
-		if err := q.set.handles.forget(path); err != nil {
-			return removed, err
-		}
-		if err := q.set.cfg.FS.Remove(path); err != nil {
-			return removed, err
-		}
-		removed++
-	}
-	return removed, nil
 }

@@ -28,6 +28,9 @@ func (q *Queue) open() error {
 	if err := q.loadLocked(); err != nil {
 		return fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
 	}
+	if floor := q.set.cfg.Floor; floor != nil {
+		q.mu.floor = floor(q.key)
+	}
 	q.Next = q.nextLocked()
 	q.lastRead.Store(nil)
 	q.opened.Store(true)
@@ -162,8 +165,7 @@ func (q *Queue) cutLocked(starts []int64, end int64) error {
 	per := q.unitsPerFile()
 	for _, start := range starts {
 		if start >= end && start != starts[0] {
-			path := q.filePath(start)
-			if err := errors.Join(q.set.handles.forget(path), q.set.cfg.FS.Remove(path)); err != nil {
+			if err := q.set.handles.remove(q.filePath(start)); err != nil {
 				return err
 			}
 		}
@@ -202,8 +204,7 @@ func (q *Queue) removeFilesLocked() error {
 	}
 	var errs []error
 	for _, info := range infos {
-		path := filepath.Join(dir, info.Name)
-		errs = append(errs, q.set.handles.forget(path), q.set.cfg.FS.Remove(path))
+		errs = append(errs, q.set.handles.remove(filepath.Join(dir, info.Name)))
 	}
 	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package cqueue
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -47,7 +48,7 @@ type Queue struct {
 		dirty   bool   // in Set.dirty
 		full    bool   // in Set.full
 		min     int64  // offset of the first unit that has a file position
-		minFor  int64  // the beginning of the log for which min was found
+		floor   int64  // units of records below are hidden
 		max     int64  // offset behind the last unit
 		end     int64  // queue offset behind the last unit; only with Config.Batch
 		written int64  // units below are in files
@@ -55,6 +56,9 @@ type Queue struct {
 		tailAt  int64
 		lastPhy int64 // of the unit at max-1, -1 when unknown or none
 		idle    bool  // nothing was appended since the last flush
+		// shown is the offset of the first unit whose record begins at or behind
+		// shownFor, which was the beginning of the log or the floor.
+		shown, shownFor int64
 	}
 }
 
@@ -134,14 +138,14 @@ func (q *Queue) markLocked() {
 }
 
 func (q *Queue) beginLocked(off int64) {
-	q.mu.min, q.mu.max, q.mu.written = off, off, off
+	q.mu.min, q.mu.max, q.mu.written, q.mu.shown = off, off, off, 0
 	q.mu.tail, q.mu.tailAt = q.mu.tail[:0], off
 }
 
 // Read copies the units [from, from+n) as far as they exist, at most len(dst)
-// of them, and returns how many. Fewer than asked for and none at the end of
-// the queue are no errors. In a batch queue the first unit is the one with the
-// message of offset from.
+// of them, and returns how many. Fewer than asked for are no error, nor are none at
+// the end of the queue or where it was removed meanwhile. In a batch queue the first
+// unit is the one with the message of offset from.
 func (q *Queue) Read(dst []Unit, from int64) (int, error) {
 	if q.IsBatch() {
 		if from < 0 || from >= q.Max() {
@@ -174,7 +178,18 @@ func (q *Queue) read(dst []Unit, from int64) (int, error) {
 	}
 	n := min(int64(len(dst)), q.mu.tailAt-from)
 	q.mu.Unlock()
-	return q.readFile(dst[:n], from)
+	read, err := q.readFile(dst[:n], from)
+	if errors.Is(err, os.ErrNotExist) && q.gone(from) {
+		return 0, nil
+	}
+	return read, err
+}
+
+// gone tells whether the unit at off was removed.
+func (q *Queue) gone(off int64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return off < q.mu.min || q.mu.deleted
 }
 
 // readBuffers hold what is read of a queue file at once: 128 units.
@@ -275,9 +290,13 @@ func (q *Queue) writeFile(from int64, b []byte) error {
 	at := from % q.unitsPerFile()
 	q.mu.Lock()
 	makes := at == 0 || from == q.mu.min
+	further := at == 0 && from > q.mu.min
 	q.mu.Unlock()
 	var size int64
 	if makes {
+		if further {
+			q.set.several.add(q.key)
+		}
 		size = q.set.cfg.FileSize
 		if err := q.set.cfg.FS.MkdirAll(filepath.Dir(path)); err != nil {
 			return err

@@ -26,6 +26,9 @@ type Config struct {
 	FileSize int64
 	// LogMin is where the commit log begins: units below are not shown.
 	LogMin func() int64
+	// Floor is where in the log the messages of a queue begin that may be shown,
+	// asked when the queue is used for the first time; see Queue.Hide. Nil: 0.
+	Floor func(Key) int64
 	// OpenFiles bounds the files kept open.
 	OpenFiles int
 	// Missing finds the units of a queue in the part of the log that recovery
@@ -54,6 +57,7 @@ type Set struct {
 	units    atomic.Int64 // in memory and not yet on disk
 	dirty    waiting      // queues with units to write, or to let go of
 	full     waiting      // those with a page of units to write
+	several  several      // those with more than one file
 	unsynced unsynced
 	flushing struct {
 		sync.Mutex
@@ -223,8 +227,8 @@ func (s *Set) Delete(topic string) error {
 	s.mu.Unlock()
 	var errs []error
 	if gone != nil {
-		for _, q := range gone.queues {
-			errs = append(errs, q.discard())
+		for _, id := range slices.Sorted(maps.Keys(gone.queues)) {
+			errs = append(errs, gone.queues[id].discard())
 		}
 	}
 	errs = append(errs, s.cfg.FS.RemoveAll(filepath.Join(s.cfg.Dir, topic)))
@@ -232,37 +236,6 @@ func (s *Set) Delete(topic string) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-// RemoveBefore removes queue files all of whose units point below logMin. The
-// last file of each queue stays, and with it the queue's numbering.
-func (s *Set) RemoveBefore(logMin int64) error {
-	topics, err := s.Topics()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, topic := range topics {
-		ids, err := s.IDs(topic)
-		errs = append(errs, err)
-		for _, id := range ids {
-			errs = append(errs, s.removeBefore(Key{topic, id}, logMin))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Set) removeBefore(k Key, logMin int64) error {
-	infos, err := s.cfg.FS.ReadDir(s.queueDir(k))
-	if len(infos) < 2 || err != nil {
-		return nil // one file or none: nothing to do, and no need to open the queue
-	}
-	q, err := s.Queue(k.Topic, k.ID)
-	if err != nil {
-		return err
-	}
-	_, err = q.RemoveBefore(logMin)
-	return err
 }
 
 // Unwritten is the number of units that exist in memory only.

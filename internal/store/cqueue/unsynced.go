@@ -2,8 +2,10 @@ package cqueue
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/aerobee/aerobee/internal/vfs"
@@ -67,10 +69,10 @@ func (u *unsynced) sync(h *handles) error {
 		return u.fs.SyncFS(u.dir)
 	}
 	var errs []error
-	for path := range paths {
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		errs = append(errs, syncFile(h, path))
 	}
-	for dir := range dirs {
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
 		if err := u.fs.SyncDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

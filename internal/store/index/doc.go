@@ -13,7 +13,8 @@
 //	    later ones are dropped at Open and put again by recovery.
 //
 // Losing the index loses no message: an error, a full disk among them, turns it
-// off and is reported, and the broker goes on.
+// off and is reported, and the broker goes on. When all that was missing is room on
+// the disk, the store completes it later (Complete); else the next start does.
 //
 // Format: docs/format/index.md. Java counterparts: IndexFile, IndexService.
 package index

@@ -87,6 +87,10 @@ type Index struct {
 		files []*file // oldest first
 		spare []Key
 		off   error // why the index is off, if it is
+		// While the index is being completed what Add brings waits; then it has all
+		// keys of records before done.
+		completing bool
+		done       int64
 	}
 }
 
@@ -218,6 +222,9 @@ func (x *Index) drain() {
 }
 
 func (x *Index) drainLocked() {
+	if x.mu.completing {
+		return
+	}
 	x.add.Lock()
 	keys := x.add.keys
 	x.add.keys = x.mu.spare[:0]
@@ -234,7 +241,11 @@ func (x *Index) guardLocked(f func() error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			x.turnOffLocked(fmt.Errorf("index: %v", r))
+			err := fmt.Errorf("index: %v", r)
+			if _, ok := r.(interface{ Addr() uintptr }); ok {
+				err = fault{err}
+			}
+			x.turnOffLocked(err)
 		}
 	}()
 	if err := f(); err != nil {
@@ -244,11 +255,14 @@ func (x *Index) guardLocked(f func() error) {
 
 func (x *Index) turnOffLocked(err error) {
 	x.mu.off = err
-	x.cfg.Logger.Error("message index is off until the next start, which completes it: queries by key find older messages only", "error", err)
+	x.cfg.Logger.Error("message index is off until the disk has room, or else until the next start: queries by key find older messages only", "error", err)
 }
 
 func (x *Index) putLocked(keys []Key) error {
 	for _, k := range keys {
+		if k.Phy < x.mu.done {
+			continue
+		}
 		f, err := x.currentLocked()
 		if err != nil {
 			return err
@@ -339,7 +353,7 @@ func (x *Index) Off() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.drainLocked()
-	return x.mu.off != nil
+	return x.mu.off != nil || x.mu.completing
 }
 
 // Sync makes everything added so far durable. It gives ErrOff when not all of
@@ -348,6 +362,9 @@ func (x *Index) Sync() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.drainLocked()
+	if x.mu.completing {
+		return ErrOff
+	}
 	if x.mu.off != nil {
 		return fmt.Errorf("%w: %w", ErrOff, x.mu.off)
 	}

@@ -58,9 +58,14 @@ public final class Clusters {
      * Apache's again, and so on, all on one store.
      */
     public static Cluster takingTurns(ClusterSpec spec) {
+        return takingTurns(spec, "12");
+    }
+
+    /** The same in another order: 1 for Apache's broker, 2 for the target's. */
+    public static Cluster takingTurns(ClusterSpec spec, String order) {
         ApacheTarget apache = new ApacheTarget(Settings.apacheClasspath());
         SeparateProcesses.Roles other = Settings.isAerobee() ? new AerobeeTarget(Settings.aerobeeBinary()) : apache;
-        Cluster c = new TurnsTarget(apache, other).start(spec);
+        Cluster c = new TurnsTarget(apache, other, order).start(spec);
         OPEN.add(c);
         return c;
     }

@@ -4,15 +4,18 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** Two kinds of broker that take turns on one store: each start of the broker is the other kind's. */
+/** Two kinds of broker that take turns on one store. */
 final class TurnsTarget implements Target, SeparateProcesses.Roles {
     private final SeparateProcesses.Roles first;
     private final SeparateProcesses.Roles second;
+    private final String order;
     private int turn;
 
-    TurnsTarget(SeparateProcesses.Roles first, SeparateProcesses.Roles second) {
+    /** The order says with a 1 or a 2 whose each start of the broker is, and begins anew at its end. */
+    TurnsTarget(SeparateProcesses.Roles first, SeparateProcesses.Roles second, String order) {
         this.first = first;
         this.second = second;
+        this.order = order;
     }
 
     @Override
@@ -27,7 +30,7 @@ final class TurnsTarget implements Target, SeparateProcesses.Roles {
 
     @Override
     public Child startBroker(String name, Path dir, Path conf, List<String> namesrvAddrs) {
-        return (turn++ % 2 == 0 ? first : second).startBroker(name, dir, conf, namesrvAddrs);
+        return (order.charAt(turn++ % order.length()) == '1' ? first : second).startBroker(name, dir, conf, namesrvAddrs);
     }
 
     /** The first one's: the sizes of files must be the same for both. */

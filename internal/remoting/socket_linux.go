@@ -1,5 +1,3 @@
-//go:build unix
-
 package remoting
 
 import (
@@ -52,7 +50,7 @@ func (s *rawSocket) read() error {
 func (s *rawSocket) readable(fd uintptr) bool {
 	free := s.in.room()
 	for {
-		n, err := syscall.Read(int(fd), free)
+		n, err := socketRead(fd, free)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -85,7 +83,7 @@ func (s *rawSocket) write(b []byte, wait bool) (int, error) {
 
 func (s *rawSocket) writable(fd uintptr) bool {
 	for s.n < len(s.out) {
-		n, err := syscall.Write(int(fd), s.out[s.n:])
+		n, err := socketWrite(fd, s.out[s.n:])
 		switch {
 		case n > 0:
 			s.n += n
