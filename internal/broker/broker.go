@@ -142,17 +142,8 @@ func (b *Broker) loadConfig(context.Context) error {
 
 // openTables loads what the broker knows besides the messages.
 func (b *Broker) openTables(ctx context.Context) error {
-	b.register = newRegistrar(b)
-	b.notify = newNotifier(b)
-	cfg := meta.Config{
-		FS: b.cfg.FS, Dir: b.config().StorePathRootDir, Config: b.config, Log: b.log, Now: b.now,
-		OnChange: b.topicsChanged,
-	}
 	var err error
-	if b.topics, err = meta.OpenTopics(cfg); err != nil {
-		return err
-	}
-	if b.groups, err = meta.OpenGroups(cfg); err != nil {
+	if b.groups, err = meta.OpenGroups(b.metaConfig()); err != nil {
 		return err
 	}
 	if err := b.restoreTopics(); err != nil {
@@ -242,11 +233,11 @@ func (b *Broker) restoreTopics() error {
 			continue
 		}
 		queues := b.store.Queues(name)
-		if len(queues) == 0 {
+		if len(queues) == 0 || protocol.IsLMQ(name) {
 			continue
 		}
 		b.log.Warn("topic without configuration restored after an unclean stop", "topic", name)
-		if _, err := b.topics.Restore(name, queues[len(queues)-1]+1); err != nil {
+		if _, err := b.topics.Restore(name, queues[len(queues)-1]+1, b.store.HasBatchQueues(name)); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,10 @@ func (b *Broker) deliverDelayed(_ context.Context, copies []message.Message, out
 	for i := range copies {
 		m := &copies[i]
 		p := b.store.AcquirePut()
-		p.Topic, p.QueueID = b.stableTopic(m.Topic), m.QueueID
+		p.Topic, p.QueueID = strings.Clone(m.Topic), m.QueueID
+		if topic, ok := b.topics.Lookup(m.Topic); ok {
+			p.Topic, p.Batch = topic.TopicName, hasBatchQueues(topic)
+		}
 		if err := p.Add(m); err != nil {
 			outcomes[i] = outcomeOf(store.StatusOf(err))
 			b.store.ReleasePut(p)

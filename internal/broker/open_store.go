@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aerobee/aerobee/internal/broker/meta"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/store"
@@ -78,6 +79,9 @@ func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Con
 	}
 	sc.FlushInterval, sc.QueueInterval = cfg.FlushCommitLogInterval, cfg.FlushConsumeQueueInterval
 	sc.CommitLogFileSize, sc.QueueFileSize = cfg.CommitLogFileSize, cfg.ConsumeQueueBytes()
+	sc.BatchQueueFileSize, sc.MultiDispatch = cfg.BatchQueueFileSize, cfg.EnableLMQ && cfg.EnableMultiDispatch
+	sc.ExtFileSize = cfg.ConsumeQueueExtSize
+	sc.Locked, sc.BatchTopics = b.openTopics, b.batchTopics
 	sc.IndexSlots, sc.IndexEntries, sc.Index = int64(cfg.MaxHashSlotNum), int64(cfg.MaxIndexNum), cfg.MessageIndexEnable
 	sc.AppendCRC = cfg.AppendPropCRC
 	sc.MaxMessageSize = cfg.MaxMessageSize
@@ -98,4 +102,31 @@ func retention(cfg *config.Broker) store.Retention {
 		MinFree: cfg.DiskMinFreeBytes, MaxBytes: cfg.StoreMaxBytes,
 		Forcibly: cfg.CleanFileForcibly, BatchSize: cfg.DeleteFileBatchMax, Pause: cfg.DeleteCommitLogInterval,
 	}
+}
+
+// openTopics loads the topics: the store must know which have batch queues.
+func (b *Broker) openTopics() error {
+	b.register, b.notify = newRegistrar(b), newNotifier(b)
+	var err error
+	b.topics, err = meta.OpenTopics(b.metaConfig())
+	return err
+}
+
+func (b *Broker) metaConfig() meta.Config {
+	return meta.Config{
+		FS: b.cfg.FS, Dir: b.config().StorePathRootDir, Config: b.config, Log: b.log, Now: b.now,
+		OnChange: b.topicsChanged,
+	}
+}
+
+// batchTopics lists the topics with queue.type=BatchCQ.
+func (b *Broker) batchTopics() []string {
+	_, topics := b.topics.Snapshot()
+	var names []string
+	for _, t := range topics {
+		if hasBatchQueues(t) {
+			names = append(names, t.TopicName)
+		}
+	}
+	return names
 }

@@ -24,6 +24,8 @@ type sending struct {
 
 	// What the answer and the statistics need after the frame is gone.
 	topic    string // that counts it, in memory that is not reused
+	batched  bool   // the topic has batch queues
+	messages int    // in one record, if it is a batch
 	queueID  int32  // as the answer says it
 	kind     stats.Kind
 	bytes    int64  // of the records
@@ -96,7 +98,7 @@ func (s *sending) begin(c *remoting.Call, topic *protocol.TopicConfig) {
 	if s.queueID < 0 {
 		s.queueID = randomQueue(topic)
 	}
-	s.topic = topic.TopicName
+	s.topic, s.batched = topic.TopicName, hasBatchQueues(topic)
 	s.msg = message.Message{
 		Topic: topic.TopicName, QueueID: s.queueID, Flag: h.Flag, SysFlag: sysFlagFor(topic, h.SysFlag),
 		BornTimestamp: h.BornTimestamp, BornHost: unmapped(c.Conn().RemoteAddr()), StoreHost: s.b.traffic.host,
@@ -151,7 +153,7 @@ func (s *sending) newUniqKey(dst []byte) []byte { return s.b.traffic.uniq.Append
 
 // add encodes the message into the put.
 func (s *sending) add(p *store.Put) error {
-	p.Topic, p.QueueID = s.msg.Topic, s.msg.QueueID
+	p.Topic, p.QueueID, p.Batch = s.msg.Topic, s.msg.QueueID, s.batched
 	if err := p.Add(&s.msg); err != nil {
 		return s.b.putError(store.StatusOf(err), err)
 	}
@@ -166,13 +168,13 @@ func recordSize(m *message.Message) int64 {
 }
 
 // refuseUnsupported refuses what would need a part of the broker that is not
-// there: half messages, timers, batch queues.
+// there: half messages, timers.
 func (s *sending) refuseUnsupported(topic *protocol.TopicConfig, level int32) error {
 	switch {
 	case s.props.half && !(s.msg.ReconsumeTimes > 0 && level > 0):
 		return protocol.Errorf(protocol.RespNoPermission, "the broker[%s] sending transaction message is forbidden", s.b.config().BrokerIP1)
 	case s.props.innerNum || s.msg.SysFlag&message.FlagInnerBatch != 0:
-		return protocol.Errorf(protocol.RespMessageIllegal, "the message says that it is a batch inside one record, which topic %s does not store", topic.TopicName)
+		return protocol.Errorf(protocol.RespMessageIllegal, "the message to topic %s says that it is a batch inside one record, but was not sent as a batch", topic.TopicName)
 	case s.props.timer && level <= 0 && s.delayable():
 		return protocol.Errorf(protocol.RespSystemError, "accurate timer message is not enabled, timerWheelEnable is false")
 	case topic.Attributes["cleanup.policy"] == "COMPACTION" && strings.TrimSpace(s.props.keys) == "":
@@ -218,5 +220,6 @@ func (s *sending) addDelay(level int32) {
 	}
 	s.props.add(message.PropDelay, s.props.delay)
 	s.props.buf, s.msg.Topic, s.msg.QueueID = levels.Transform(s.props.buf, s.msg.Topic, s.msg.QueueID, level)
+	s.batched = s.batched && s.msg.Topic == s.topic
 	s.topic = s.msg.Topic // the topic it goes to counts it when it is delivered
 }

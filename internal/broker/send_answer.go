@@ -25,7 +25,7 @@ func sendingDone(p *store.Put) {
 
 func (s *sending) answer(r *store.PutResult) {
 	b, took := s.b, s.ticket.Age()
-	b.stats.Put(s.topic, s.queueID, s.kind, int64(r.Count), s.bytes, took)
+	b.stats.Put(s.topic, s.queueID, s.kind, int64(max(r.Count, s.messages)), s.bytes, took)
 	if s.ticket.Oneway() {
 		return
 	}

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"strconv"
+
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
@@ -8,7 +10,7 @@ import (
 )
 
 // addBatch completes a client batch: each of its messages becomes a record with
-// the properties that the client gave it.
+// the properties that the client gave it, or all of them one in a batch queue.
 func (s *sending) addBatch(c *remoting.Call, topic *protocol.TopicConfig, p *store.Put) error {
 	cfg := s.b.config()
 	switch {
@@ -25,6 +27,10 @@ func (s *sending) addBatch(c *remoting.Call, topic *protocol.TopicConfig, p *sto
 	}
 	s.kind = s.props.kind()
 	s.uniqKey = append(s.uniqKey[:0], s.props.uniqKey...)
+	if s.batched {
+		return s.addInnerBatch(c.Body, p)
+	}
+	p.Split = true
 	for item, err := range message.BatchItems(c.Body) {
 		if err != nil {
 			return protocol.Errorf(protocol.RespSystemError, "%s", err)
@@ -35,4 +41,25 @@ func (s *sending) addBatch(c *remoting.Call, topic *protocol.TopicConfig, p *sto
 		}
 	}
 	return nil
+}
+
+// addInnerBatch adds the batch as one record, which consumers take apart.
+func (s *sending) addInnerBatch(batch []byte, p *store.Put) error {
+	for _, err := range message.BatchItems(batch) {
+		if err != nil {
+			return protocol.Errorf(protocol.RespSystemError, "%s", err)
+		}
+		s.messages++
+	}
+	s.msg.Body = batch
+	s.msg.SysFlag |= message.FlagNeedUnwrap | message.FlagInnerBatch
+	s.props.buf = append(s.props.buf, s.b.props().text...)
+	props := message.WithoutProperty(string(s.props.buf), message.PropInnerNum)
+	s.msg.Properties = message.WithProperty(props, message.PropInnerNum, strconv.Itoa(s.messages))
+	return s.add(p)
+}
+
+// hasBatchQueues tells whether the topic has queue.type=BatchCQ.
+func hasBatchQueues(topic *protocol.TopicConfig) bool {
+	return topic.Attributes[protocol.TopicAttrQueueType] == protocol.QueueTypeBatch
 }

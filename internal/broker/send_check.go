@@ -50,9 +50,6 @@ func (b *Broker) admitSend(h *protocol.SendMessageRequest, c *remoting.Call) (*p
 	if h.QueueID < 0 && topic.WriteQueueNums <= 0 {
 		return nil, protocol.Errorf(protocol.RespSystemError, "topic %s has no queue to write to", topic.TopicName)
 	}
-	if topic.Attributes["queue.type"] == "BatchCQ" {
-		return nil, protocol.Errorf(protocol.RespSystemError, "topic %s has queue.type=BatchCQ, which this broker cannot store; use a topic with SimpleCQ", topic.TopicName)
-	}
 	return topic, nil
 }
 
@@ -99,7 +96,7 @@ func (s *sending) retryOrDeadLetter(c *remoting.Call) (redirected bool, err erro
 	if err != nil || dlq == nil {
 		return false, protocol.Errorf(protocol.RespSystemError, "topic[%s] not exist", protocol.DLQTopic(name))
 	}
-	s.topic = dlq.TopicName
+	s.topic, s.batched = dlq.TopicName, false
 	s.msg.Topic, s.msg.QueueID = dlq.TopicName, 0
 	s.msg.SysFlag = sysFlagFor(dlq, s.header.SysFlag)
 	return true, nil

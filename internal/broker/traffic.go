@@ -60,8 +60,12 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	b.traffic.uniq = message.NewUniqIDs(host.Addr())
 	b.locks = locks.New(b.now)
 	var err error
+	file := "consumerOffset.json"
+	if cfg.EnableLMQ {
+		file = "lmqConsumerOffset.json"
+	}
 	b.offsets, err = offsets.Open(offsets.Config{
-		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", "consumerOffset.json"),
+		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", file), LMQ: cfg.EnableLMQ,
 		Now: b.now, Log: b.log,
 	})
 	if err != nil {

@@ -77,6 +77,10 @@ type Store struct {
 	ReadOnlyCommitLogPaths string `prop:"readOnlyCommitLogStorePaths" default:"" doc:"Further commit log directories to which nothing is written."`
 	CommitLogFileSize      int64  `prop:"mappedFileSizeCommitLog" default:"1073741824" unit:"bytes" min:"4096" max:"2147483647" doc:"Size of a commit log file. Must not change for an existing store."`
 	ConsumeQueueFileSize   int64  `prop:"mappedFileSizeConsumeQueue" default:"6000000" unit:"bytes" min:"20" max:"2147483640" doc:"Size of a queue file, rounded up to a multiple of 20. Must not change for an existing store."`
+	BatchQueueFileSize     int64  `prop:"mapperFileSizeBatchConsumeQueue" default:"13800000" unit:"bytes" min:"46" max:"2147483616" doc:"Size of a queue file of topics with queue.type=BatchCQ, a multiple of 46. Must not change for an existing store."`
+	ConsumeQueueExtSize    int64  `prop:"mappedFileSizeConsumeQueueExt" default:"50331648" unit:"bytes" min:"64" max:"2147483647" doc:"Size of an extended queue file, as a broker with enableConsumeQueueExt wrote it; aerobee reads them and writes none. Must not change for an existing store."`
+	EnableLMQ              bool   `prop:"enableLmq" default:"false" doc:"Serve light queues (%LMQ%...). Consumer offsets are then in lmqConsumerOffset.json."`
+	EnableMultiDispatch    bool   `prop:"enableMultiDispatch" default:"false" doc:"Dispatch messages with the property INNER_MULTI_DISPATCH to the light queues that it names; needs enableLmq as well."`
 	MaxHashSlotNum         int    `prop:"maxHashSlotNum" default:"5000000" min:"1" max:"500000000" doc:"Hash slots of an index file."`
 	MaxIndexNum            int    `prop:"maxIndexNum" default:"20000000" min:"2" max:"100000000" doc:"Entries of an index file."`
 	MessageIndexEnable     bool   `prop:"messageIndexEnable" default:"true" doc:"Index messages by key."`

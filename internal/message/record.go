@@ -36,9 +36,9 @@ const (
 // MinRecordSize is the size of a version 1 record with nothing in it.
 const MinRecordSize = 91
 
-// crcPropertySize is what the checksum property takes: name, separator, ten
+// CRCPropertySize is what the checksum property takes: name, separator, ten
 // digits, separator.
-const crcPropertySize = len(PropCRC) + 1 + 10 + 1
+const CRCPropertySize = len(PropCRC) + 1 + 10 + 1
 
 // Errors of AppendRecord and Parse. ErrCorrupt is wrapped with what is wrong.
 var (
@@ -78,7 +78,7 @@ func AppendRecord(dst []byte, m *Message, o Options) ([]byte, error) {
 	if o.CRC {
 		props = WithoutProperty(props, PropCRC)
 		separator = props != "" && props[len(props)-1] != propertySeparator
-		reserve = crcPropertySize
+		reserve = CRCPropertySize
 		if separator {
 			reserve++
 		}
@@ -179,7 +179,7 @@ func Finish(rec []byte, queueOffset, physicalOffset, storeTimestamp int64, o Opt
 	if !o.CRC {
 		return
 	}
-	sum := crc32.ChecksumIEEE(rec[:len(rec)-crcPropertySize]) & 0x7FFFFFFF
+	sum := crc32.ChecksumIEEE(rec[:len(rec)-CRCPropertySize]) & 0x7FFFFFFF
 	digits := rec[len(rec)-11 : len(rec)-1]
 	for i := range digits { // least significant digit first
 		digits[i] = '0' + byte(sum%10)
@@ -319,10 +319,10 @@ func Verify(rec []byte, o Options) (Message, error) {
 	if !o.CRC && !(o.CheckCRC && hasCRC(tail)) {
 		return m, nil
 	}
-	if len(m.Properties) < crcPropertySize {
+	if len(m.Properties) < CRCPropertySize {
 		return m, fmt.Errorf("%w: no checksum property", ErrCorrupt)
 	}
-	sum := crc32.ChecksumIEEE(tail[:len(tail)-crcPropertySize]) & 0x7FFFFFFF
+	sum := crc32.ChecksumIEEE(tail[:len(tail)-CRCPropertySize]) & 0x7FFFFFFF
 	for _, d := range tail[len(tail)-11 : len(tail)-1] {
 		if d != '0'+byte(sum%10) {
 			return m, fmt.Errorf("%w: checksum property %q", ErrCorrupt, tail[len(tail)-11:len(tail)-1])
@@ -334,7 +334,7 @@ func Verify(rec []byte, o Options) (Message, error) {
 
 // hasCRC tells whether a record ends with a checksum property.
 func hasCRC(rec []byte) bool {
-	tail := rec[len(rec)-crcPropertySize:]
+	tail := rec[len(rec)-CRCPropertySize:]
 	return string(tail[:len(PropCRC)]) == PropCRC && tail[len(PropCRC)] == nameSeparator && tail[len(tail)-1] == propertySeparator
 }
 
@@ -366,7 +366,7 @@ const FillerTopic = "-"
 func MinFillerSize(o Options) int {
 	n := MinRecordSize + len(FillerTopic)
 	if o.CRC {
-		n += crcPropertySize
+		n += CRCPropertySize
 	}
 	return n
 }

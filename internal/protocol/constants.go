@@ -122,6 +122,9 @@ const (
 	TopicAttrLiteExpiration = "lite.topic.expiration" // minutes
 )
 
+// QueueTypeBatch is the value of queue.type for topics with batch queues.
+const QueueTypeBatch = "BatchCQ"
+
 // Attributes of groups.
 const (
 	GroupAttrPriorityFactor       = "priority.factor"

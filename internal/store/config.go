@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/aerobee/aerobee/internal/store/cqueue"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
 
@@ -46,16 +47,28 @@ type Config struct {
 
 	CommitLogFileSize int64 // mappedFileSizeCommitLog
 	QueueFileSize     int64 // mappedFileSizeConsumeQueue
-	IndexSlots        int64 // maxHashSlotNum
-	IndexEntries      int64 // maxIndexNum
-	Index             bool  // messageIndexEnable
-	AppendCRC         bool  // enabledAppendPropCRC
-	MaxMessageSize    int   // of a body, in bytes (maxMessageSize)
-	OpenFiles         int   // consume queue files kept open
+	// BatchQueueFileSize is that of batch queues (mapperFileSizeBatchConsumeQueue).
+	BatchQueueFileSize int64
+	ExtFileSize        int64 // mappedFileSizeConsumeQueueExt
+	IndexSlots         int64 // maxHashSlotNum
+	IndexEntries       int64 // maxIndexNum
+	Index              bool  // messageIndexEnable
+	AppendCRC          bool  // enabledAppendPropCRC
+	MaxMessageSize     int   // of a body, in bytes (maxMessageSize)
+	OpenFiles          int   // consume queue files kept open
 
 	// StoreHost goes into each record: the address that clients reach the
 	// broker at. Add uses it when the message has none.
 	StoreHost netip.AddrPort
+	// BatchTopics are the topics with queue.type=BatchCQ, asked for after Locked;
+	// nil: there are none.
+	BatchTopics func() []string
+	// MultiDispatch dispatches messages to the light queues that they name
+	// (enableLmq and enableMultiDispatch).
+	MultiDispatch bool
+	// Locked, if set, is called when the directory is locked and before anything
+	// of it is read.
+	Locked func() error
 	// DelayLevels are the delays of levels 1, 2, … (messageDelayLevel).
 	DelayLevels []time.Duration
 }
@@ -65,7 +78,7 @@ func DefaultConfig(dir string) Config {
 	return Config{
 		Dir: dir, FS: vfs.OS, Now: time.Now, Logger: slog.Default(),
 		Flush: FlushAsync, FlushInterval: 500 * time.Millisecond, QueueInterval: time.Second, CheckpointInterval: 5 * time.Second, CleanInterval: 10 * time.Second,
-		CommitLogFileSize: 1 << 30, QueueFileSize: 300_000 * 20, IndexSlots: 5_000_000, IndexEntries: 20_000_000, Index: true,
+		CommitLogFileSize: 1 << 30, QueueFileSize: 300_000 * cqueue.UnitSize, BatchQueueFileSize: 300_000 * cqueue.BatchUnitSize, ExtFileSize: 48 << 20, IndexSlots: 5_000_000, IndexEntries: 20_000_000, Index: true,
 		MaxMessageSize: 4 << 20, OpenFiles: 1024,
 		StoreHost: netip.MustParseAddrPort("127.0.0.1:10911"),
 		DelayLevels: []time.Duration{
@@ -88,6 +101,8 @@ func (c *Config) Validate() error {
 	check(c.Dir != "", "storePathRootDir", c.Dir, "a directory")
 	check(c.CommitLogFileSize >= 4096 && c.CommitLogFileSize <= 1<<31-1, "mappedFileSizeCommitLog", c.CommitLogFileSize, "4096 to 2147483647 bytes")
 	check(c.QueueFileSize >= 20 && c.QueueFileSize%20 == 0 && c.QueueFileSize <= 1<<31-1, "mappedFileSizeConsumeQueue", c.QueueFileSize, "a multiple of 20 up to 2147483640 bytes")
+	check(c.BatchQueueFileSize >= cqueue.BatchUnitSize && c.BatchQueueFileSize%cqueue.BatchUnitSize == 0 && c.BatchQueueFileSize <= 1<<31-1, "mapperFileSizeBatchConsumeQueue", c.BatchQueueFileSize, "a multiple of 46 up to 2147483616 bytes")
+	check(c.ExtFileSize >= 1, "mappedFileSizeConsumeQueueExt", c.ExtFileSize, "positive")
 	check(c.IndexSlots >= 1 && c.IndexSlots <= 1<<30, "maxHashSlotNum", c.IndexSlots, "1 to 1073741824")
 	check(c.IndexEntries >= 2 && c.IndexEntries <= 1<<30, "maxIndexNum", c.IndexEntries, "2 to 1073741824")
 	check(c.MaxMessageSize >= 1 && c.MaxMessageSize <= 1<<29, "maxMessageSize", c.MaxMessageSize, "1 to 536870912 bytes")

@@ -23,7 +23,7 @@
 //
 //	S1. Done of a Put is called exactly once, with PutOK only if the records are written, and synced with FlushSync.
 //	S2. A reader never sees a record of a group that is not complete in the sense of S1.
-//	S3. Queue offsets of a queue are 0, 1, 2 … in the order of physical offsets.
+//	S3. Queue offsets of a queue are 0, 1, 2 … in the order of physical offsets. A record of several messages takes as many.
 //	S4. Store timestamps never decrease along the log.
 //	S5. After a failed sync the store is fenced: it acknowledges nothing more, reads go on, and the reason is in every answer. The next start distrusts the page cache.
 //	S6. The checkpoint never claims more than what is durable in log, queues and index.
@@ -33,5 +33,6 @@
 // a leaf. No lock is held while Done or the arrival callback runs.
 //
 // Start reading at put.go, then group.go, get.go, recover.go. Formats:
-// docs/format. Java counterpart: DefaultMessageStore.
+// docs/format. queues.go chooses between the two kinds of queues, dispatch.go
+// writes the properties that hold queue offsets. Java counterpart: DefaultMessageStore.
 package store

@@ -8,15 +8,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aerobee/aerobee/internal/store/cqueue"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // damage changes one file of a small store that was killed.
 func damage(t testing.TB, name string, at int64, with []byte) *vfs.Mem {
 	mem := vfs.NewMem()
-	s := open(t, small(mem))
+	s := open(t, async(kinds(mem)))
 	for i := range 60 {
 		put(t, s, msg("T", int32(i%2), "body"+strconv.Itoa(i), "KEYS", "k"+strconv.Itoa(i), "TAGS", "A"))
+		if i%5 == 0 {
+			putBatch(t, s, "a", "b", "c")
+		}
 		if i == 30 {
 			require.NoError(t, s.Checkpoint())
 		}
@@ -38,14 +42,14 @@ func damage(t testing.TB, name string, at int64, with []byte) *vfs.Mem {
 func FuzzOpen(f *testing.F) {
 	files := []string{
 		"/store/commitlog/00000000000000000000", "/store/commitlog/00000000000000008192", "/store/checkpoint",
-		"/store/consumequeue/T/0/00000000000000000000", "/store/consumequeue/T/1/00000000000000000400", "/store/index",
+		"/store/consumequeue/T/0/00000000000000000000", "/store/consumequeue/T/1/00000000000000000400", "/store/batchconsumequeue/B/0/00000000000000000000", "/store/index",
 	}
 	for i := range files {
 		f.Add(uint8(i), int64(100*i), []byte{0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 1})
 	}
 	f.Fuzz(func(t *testing.T, file uint8, at int64, with []byte) {
 		name := files[int(file)%len(files)]
-		c := small(damage(t, name, at, with))
+		c := async(kinds(damage(t, name, at, with)))
 		if name == "/store/index" {
 			damageIndex(t, c.FS, at, with)
 		}
@@ -53,15 +57,15 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for q := range int32(2) {
-			for off := s.MinOffset("T", q); off < s.MaxOffset("T", q); {
-				r, _ := s.Get(GetRequest{Topic: "T", QueueID: q, Offset: off, MaxMsgs: 32}, nil)
+		for _, k := range []cqueue.Key{{Topic: "T"}, {Topic: "T", ID: 1}, {Topic: "B"}} {
+			for off := s.MinOffset(k.Topic, k.ID); off < s.MaxOffset(k.Topic, k.ID); {
+				r, _ := s.Get(GetRequest{Topic: k.Topic, QueueID: k.ID, Offset: off, MaxMsgs: 32}, nil)
 				if r.NextOffset <= off {
 					break
 				}
 				off = r.NextOffset
 			}
-			s.OffsetByTime("T", q, 1, false)
+			s.OffsetByTime(k.Topic, k.ID, 1, false)
 		}
 		for _, phy := range s.QueryIndex("T", "k7", 64, 0, 1<<60) {
 			if _, err := s.Record(phy, nil); err != nil {
@@ -73,6 +77,11 @@ func FuzzOpen(f *testing.F) {
 			t.Log(err)
 		}
 	})
+}
+
+func async(c Config) Config {
+	c.Flush = FlushAsync
+	return c
 }
 
 func damageIndex(t testing.TB, fs vfs.FS, at int64, with []byte) {

@@ -118,7 +118,11 @@ func (s *Store) get(req GetRequest, dst []byte) (r GetResult, _ []byte, err erro
 	default:
 		g := getters.Get().(*getter)
 		defer getters.Put(g)
-		dst, err = g.scan(s, q, &req, &r, dst)
+		if q.IsBatch() {
+			dst, err = g.scanBatch(s, q, &req, &r, dst)
+		} else {
+			dst, err = g.scan(s, q, &req, &r, dst)
+		}
 	}
 	return r, dst, err
 }
@@ -164,7 +168,7 @@ func (g *getter) scan(s *Store, q *cqueue.Queue, req *GetRequest, r *GetResult, 
 				r.NextOffset++
 				continue
 			}
-			if req.Filter != nil && !req.Filter.MatchTags(u.TagsCode) {
+			if req.Filter != nil && !matchTags(req.Filter, q, u) {
 				r.NextOffset++
 				continue
 			}

@@ -45,7 +45,7 @@ type group struct {
 // Enqueue puts p into the next group; Commit makes it happen. When too much is
 // queued it waits, or leads itself.
 func (s *Store) Enqueue(p *Put) {
-	q, err := s.queues.Queue(p.Topic, p.QueueID)
+	q, err := s.queueFor(p)
 	if err != nil {
 		s.finish(p, refuse(PutMessageIllegal, "%v", err))
 		return
@@ -169,8 +169,11 @@ func (s *Store) place(g *group, p *Put) {
 		e := &p.entries[i]
 		off := int64(0)
 		if !e.aside {
+			if p.stamped() {
+				p.stamp(rest[:e.size])
+			}
 			off = p.queue.Next
-			p.queue.Next++
+			p.queue.Next += int64(max(e.count, 1))
 		}
 		message.Finish(rest[:e.size], off, g.end, g.lastTime, s.record)
 		r.Offsets = append(r.Offsets, g.end)
@@ -223,6 +226,9 @@ func (s *Store) syncGroup(g *group) {
 func (s *Store) takeBack(puts []*Put) {
 	for _, p := range puts {
 		p.queue.Next = p.queue.Max()
+		for _, q := range p.light {
+			q.Next = q.Max()
+		}
 	}
 }
 
@@ -248,8 +254,9 @@ func (s *Store) publish(g *group, puts []*Put) {
 			}
 			if arrival != nil {
 				key := p.queue.Key()
-				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off, TagsCode: u.TagsCode, StoreTime: g.lastTime})
+				(*arrival)(Arrival{Topic: key.Topic, QueueID: key.ID, Offset: off + max(int64(e.count), 1) - 1, TagsCode: u.TagsCode, StoreTime: g.lastTime})
 			}
+			s.publishLight(p, u, arrival)
 			off++
 		}
 		s.counters.puts.Add(int64(len(p.entries)))

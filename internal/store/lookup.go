@@ -125,14 +125,16 @@ func (s *Store) Units(topic string, id int32, from int64, n int) []Unit {
 	units := make([]Unit, min(n, maxUnits))
 	got := 0
 	for got < len(units) {
-		k, err := q.Read(units[got:], from+int64(got))
+		k, err := q.Read(units[got:], from)
 		if err != nil {
 			s.cfg.Logger.Error("consume queue cannot be read", "topic", topic, "queue", id, "error", err)
 		}
 		if k == 0 {
 			break
 		}
+		s.resolveTags(q, units[got:got+k])
 		got += k
+		from = units[got-1].End(from + int64(k) - 1)
 	}
 	return units[:got]
 }
@@ -210,4 +212,10 @@ func (s *Store) Stats() Stats {
 		LogMin:             s.LogMin(), LogMax: s.LogMax(), LogFlushed: s.Flushed(),
 		Disk: usage, DiskError: err, Recovery: s.recovery, CheckpointTime: c.LogTime, CheckpointAt: c.QueueOffset,
 	}
+}
+
+// HasBatchQueues tells whether the queues of a topic are batch queues.
+func (s *Store) HasBatchQueues(topic string) bool {
+	ids, err := s.queues.batch.IDs(topic)
+	return err == nil && len(ids) > 0
 }

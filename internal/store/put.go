@@ -82,6 +82,7 @@ type PutResult struct {
 type entry struct {
 	size     int32
 	keys     int32 // how many of Put.hashes are this record's
+	count    int32 // messages in it; of a put to a batch queue only
 	tagsCode int64
 	delay    int64 // ms; positive: the tags code is the store time plus this
 	aside    bool  // of a type that has no place in the queue: see queued
@@ -90,7 +91,7 @@ type entry struct {
 // unit is the consume queue's entry for a record at phy that is stored at a time
 // in ms.
 func (e *entry) unit(phy, storeTime int64) cqueue.Unit {
-	u := cqueue.Unit{Phy: phy, Size: e.size, TagsCode: e.tagsCode}
+	u := cqueue.Unit{Phy: phy, Size: e.size, TagsCode: e.tagsCode, Count: e.count, StoreTime: storeTime}
 	if e.delay > 0 {
 		u.TagsCode = storeTime + e.delay
 	}
@@ -104,6 +105,8 @@ func (e *entry) unit(phy, storeTime int64) cqueue.Unit {
 type Put struct {
 	Topic   string // may alias a buffer until Enqueue
 	QueueID int32
+	Batch   bool // the topic has queue.type=BatchCQ: add one record at most
+	Split   bool // the messages of a client batch, which are not dispatched to light queues
 	// Done is called once, by the leader, which must not be kept waiting.
 	Done func(*Put)
 	// Owner and Token are the caller's.
@@ -116,6 +119,8 @@ type Put struct {
 	buf     []byte // encoded records
 	entries []entry
 	hashes  []int32
+	inner   bool            // the record holds several messages
+	light   []*cqueue.Queue // that the record is dispatched to as well
 }
 
 // maxPooledPut is the buffer size, in bytes, above which a Put is not reused.
@@ -137,7 +142,7 @@ func (s *Store) ReleasePut(p *Put) {
 		return
 	}
 	*p = Put{
-		buf: p.buf[:0], entries: p.entries[:0], hashes: p.hashes[:0],
+		buf: p.buf[:0], entries: p.entries[:0], hashes: p.hashes[:0], light: p.light[:0],
 		Result: PutResult{Offsets: p.Result.Offsets[:0]},
 	}
 	s.puts.Put(p)
@@ -154,6 +159,11 @@ func (p *Put) Add(m *message.Message) error {
 	if !m.StoreHost.IsValid() {
 		m.StoreHost = s.cfg.StoreHost
 	}
+	if p.Batch || s.cfg.MultiDispatch && !p.Split {
+		if err := p.prepareStamp(m); err != nil {
+			return err
+		}
+	}
 	at := len(p.buf)
 	buf, err := message.AppendRecord(p.buf, m, s.record)
 	switch {
@@ -167,6 +177,9 @@ func (p *Put) Add(m *message.Message) error {
 	p.buf = buf
 	e := entry{size: int32(len(buf) - at)}
 	p.describe(&e, m)
+	if p.Batch {
+		e.count = innerCount(m.Properties)
+	}
 	p.entries = append(p.entries, e)
 	return nil
 }

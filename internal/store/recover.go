@@ -52,10 +52,9 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.loadFloors(); err != nil {
 		return err
 	}
-	s.queues = cqueue.NewSet(cqueue.Config{
-		FS: s.cfg.FS, Dir: s.cfg.path("consumequeue"), FileSize: s.cfg.QueueFileSize,
-		LogMin: s.log.Min, Floor: s.floorOf, OpenFiles: s.cfg.OpenFiles, Missing: s.missingUnits,
-	})
+	if s.queues, err = s.newQueues(); err != nil {
+		return err
+	}
 	if err := s.dropOrphanQueues(); err != nil {
 		return err
 	}
@@ -63,6 +62,9 @@ func (s *Store) load(ctx context.Context) error {
 		return err
 	}
 	if err := s.checkFloors(); err != nil {
+		return err
+	}
+	if err := s.makeQueueDirs(); err != nil {
 		return err
 	}
 	if err := s.markOpen(); err != nil {
@@ -78,18 +80,21 @@ func (s *Store) dropOrphanQueues() error {
 	if s.log.Files() > 0 {
 		return nil
 	}
-	return s.cfg.FS.RemoveAll(s.cfg.path("consumequeue"))
+	return errors.Join(s.cfg.FS.RemoveAll(s.cfg.path("consumequeue")), s.cfg.FS.RemoveAll(s.cfg.path("batchconsumequeue")))
 }
 
 // recover reads the log from the checkpoint to its end, and gives queues and index
 // what they may lack. Queues are not opened for it.
 func (s *Store) recover(ctx context.Context) error {
+	claimed, _ := s.claimed()
+	if err := s.forgetLostQueues(); err != nil {
+		return fmt.Errorf("recovery: %w", err)
+	}
 	from, dispatched, err := s.recoveryStart()
 	if err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
-	claimed, _ := s.claimed()
-	if from < claimed.QueueOffset {
+	if from < claimed.QueueOffset { // what is built again is not durable yet
 		if err := s.retract(); err != nil {
 			return fmt.Errorf("recovery: %w", err)
 		}
@@ -189,14 +194,10 @@ func (s *Store) recoveryStart() (from, dispatched int64, err error) {
 	if s.log.Files() == 0 {
 		return s.log.Min(), -1, nil
 	}
-	infos, err := s.cfg.FS.ReadDir(s.cfg.path("consumequeue"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return 0, 0, err
-	}
-	if len(infos) == 0 {
-		return s.log.Min(), -1, nil // lost: build all again
-	}
 	claimed, _ := s.claimed()
+	if claimed.QueueTime == 0 && claimed.QueueOffset == 0 {
+		return s.log.Min(), -1, nil // nothing is known to be there: build all again
+	}
 	return RecoveryStart(s.log, claimed)
 }
 
@@ -257,7 +258,7 @@ func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 	if e.aside {
 		return r.ctx.Err()
 	}
-	if err := s.queues.Restore(m.Topic, m.QueueID, m.QueueOffset, e.unit(off, m.StoreTimestamp)); err != nil {
+	if err := r.restore(off, &e, m); err != nil {
 		return err
 	}
 	if s.queues.Unwritten() > maxRestored {
@@ -267,6 +268,22 @@ func (r *redispatch) record(off int64, size int32, m *message.Message) error {
 		return s.queues.Flush(r.ctx, off)
 	}
 	return r.ctx.Err()
+}
+
+// restore gives a record to its queue and to the light queues that it names.
+func (r *redispatch) restore(off int64, e *entry, m *message.Message) error {
+	set := r.s.queues.of(m.Topic)
+	if m.SysFlag&message.FlagInnerBatch != 0 {
+		set = r.s.queues.batch
+	}
+	u := e.unit(off, m.StoreTimestamp)
+	if set == r.s.queues.batch {
+		u.Count = innerCount(m.Properties)
+	}
+	if err := set.Restore(m.Topic, m.QueueID, m.QueueOffset, u); err != nil {
+		return err
+	}
+	return r.s.located(m, func(name string, at int64) error { return r.s.queues.Restore(name, 0, at, u) })
 }
 
 // missingUnits finds the units of a queue in the part of the log from which recovery
@@ -283,14 +300,23 @@ func (s *Store) missingUnits(k cqueue.Key) ([]cqueue.Located, error) {
 		if off >= s.restored {
 			return errDone
 		}
-		if m.Topic == k.Topic && m.QueueID == k.ID && queued(m.SysFlag) {
-			if len(found) > 0 && m.QueueOffset <= found[len(found)-1].Offset {
+		add := func(name string, at int64) error {
+			if name != k.Topic {
+				return nil
+			}
+			if len(found) > 0 && at <= found[len(found)-1].Offset {
 				found = found[:0] // the topic was deleted and made again
 			}
 			e := p.describeStored(size, m)
-			found = append(found, cqueue.Located{Offset: m.QueueOffset, Unit: e.unit(off, m.StoreTimestamp)})
+			u := e.unit(off, m.StoreTimestamp)
+			u.Count = innerCount(m.Properties)
+			found = append(found, cqueue.Located{Offset: at, Unit: u})
+			return nil
 		}
-		return nil
+		if m.QueueID == k.ID && queued(m.SysFlag) {
+			_ = add(m.Topic, m.QueueOffset)
+		}
+		return s.located(m, add)
 	})
 	if err != nil && !errors.Is(err, errDone) {
 		return nil, err

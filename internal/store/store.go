@@ -13,7 +13,6 @@ import (
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/store/commitlog"
-	"github.com/aerobee/aerobee/internal/store/cqueue"
 	"github.com/aerobee/aerobee/internal/store/index"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
@@ -27,7 +26,7 @@ type Store struct {
 	record message.Options
 	lock   io.Closer
 	log    *commitlog.Log
-	queues *cqueue.Set
+	queues queues
 	index  *index.Index // nil when off
 	tasks  *run.Group
 
@@ -82,9 +81,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg, record: message.Options{CRC: cfg.AppendCRC}, lock: lock, relief: make(chan struct{}, 1)}
 	s.lead.below.L = &s.lead.Mutex
-	if err := s.load(ctx); err != nil {
+	if cfg.Locked != nil {
+		err = cfg.Locked()
+	}
+	if err == nil {
+		err = s.load(ctx)
+	}
+	if err != nil {
 		var file *FileError
-		if ctx.Err() == nil && !errors.As(err, &file) {
+		if ctx.Err() == nil && !errors.As(err, &file) && s.log != nil {
 			s.distrust()
 		}
 		return nil, errors.Join(err, s.closeFiles())
@@ -261,7 +266,7 @@ func (s *Store) closeFiles() error {
 	if s.index != nil {
 		errs = append(errs, s.index.Close())
 	}
-	if s.queues != nil {
+	if s.queues.Set != nil {
 		errs = append(errs, s.queues.Close())
 	}
 	if s.log != nil {

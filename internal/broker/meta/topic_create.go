@@ -74,8 +74,14 @@ func (t *Topics) SetOrdered(topics []string) {
 
 // Restore makes a topic that has messages but no config, as after a power cut
 // between the first message and the write of the file.
-func (t *Topics) Restore(topic string, queues int32) (*protocol.TopicConfig, error) {
-	return t.CreateInSendBack(topic, queues, permRW, 0)
+func (t *Topics) Restore(topic string, queues int32, batch bool) (*protocol.TopicConfig, error) {
+	return t.create(topic, func() (*protocol.TopicConfig, error) {
+		c := newTopic(strings.Clone(topic), queues, permRW)
+		if batch {
+			c.Attributes = map[string]string{protocol.TopicAttrQueueType: protocol.QueueTypeBatch}
+		}
+		return c, nil
+	})
 }
 
 // create enters what build makes, unless the topic exists by now.

@@ -160,6 +160,9 @@ func (t *Topics) write(w io.Writer) error {
 func (t *Topics) Lookup(topic string) (*protocol.TopicConfig, bool) {
 	v, ok := t.table.Load(topic)
 	if !ok {
+		if protocol.IsLMQ(topic) && t.cfg.Config().EnableLMQ { // light queues have no configuration
+			return newTopic(strings.Clone(topic), 1, permRW), true
+		}
 		return nil, false
 	}
 	return v.(*protocol.TopicConfig), true

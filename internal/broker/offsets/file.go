@@ -24,6 +24,9 @@ type content struct {
 	DataVersion *protocol.DataVersion      `json:"dataVersion"`
 	OffsetTable map[string]map[int32]int64 `json:"offsetTable"` // topic@group -> queue -> offset
 	Removed     []string                   `json:"removed"`     // topic@group, before the offsets; in records only
+	// LMQOffsetTable is what groups with the name of a light queue have instead, in
+	// lmqConsumerOffset.json alone: topic@group -> offset.
+	LMQOffsetTable map[string]int64 `json:"lmqOffsetTable"`
 }
 
 // Open returns a table with what the file, or its previous generation, and its
@@ -57,6 +60,12 @@ func (t *Table) take(data []byte, record bool) error {
 	}
 	if c.DataVersion != nil {
 		t.version.DataVersion = *c.DataVersion
+	}
+	for name, offset := range c.LMQOffsetTable {
+		if c.OffsetTable == nil {
+			c.OffsetTable = make(map[string]map[int32]int64)
+		}
+		c.OffsetTable[name] = map[int32]int64{0: offset}
 	}
 	for _, name := range c.Removed {
 		if k, ok := parseName(name); ok {
@@ -141,6 +150,9 @@ func (t *Table) stream(s *javajson.Stream) error {
 	table := func(name string, which func(*position) int64) {
 		s.Open(name)
 		for _, k := range pairs {
+			if name == "offsetTable" && t.isLight(k) {
+				continue
+			}
 			if entries = t.copyOf(k, entries[:0], which); len(entries) > 0 {
 				writePair(s, k, entries)
 			}
@@ -149,8 +161,20 @@ func (t *Table) stream(s *javajson.Stream) error {
 	}
 	table("offsetTable", committed)
 	table("pullOffsetTable", pulled)
+	if t.cfg.LMQ {
+		s.Open("lmqOffsetTable")
+		for _, k := range pairs {
+			if entries = t.copyOf(k, entries[:0], committed); t.isLight(k) && len(entries) > 0 {
+				s.Member(k.name(), entries[0].offset)
+			}
+		}
+		s.End()
+	}
 	return s.Close()
 }
+
+// isLight tells whether a pair is in the table of groups with names of light queues.
+func (t *Table) isLight(k Pair) bool { return t.cfg.LMQ && protocol.IsLMQ(k.Group) }
 
 func writePair(s *javajson.Stream, k Pair, entries []entry) {
 	s.Open(k.name())

@@ -38,6 +38,7 @@ var ErrResetPending = errors.New("the offset was reset and the consumer has not 
 type Config struct {
 	FS          vfs.FS
 	Path        string           // of consumerOffset.json
+	LMQ         bool             // it is lmqConsumerOffset.json, which has another place for groups with names of light queues
 	Now         func() time.Time // of the data version; time.Now when nil
 	VersionStep int64            // DefaultVersionStep when 0
 	Log         *slog.Logger

@@ -231,6 +231,20 @@ func TestFileOfJava(t *testing.T) {
 		`"groupTopicMap":{"g1":["T1"]},"offsetTable":{"T1@g1":{0:1}},"pullOffsetTable":{"SCHEDULE_TOPIC_XXXX@g1":{2:2}}}`, string(table.Encode()))
 }
 
+// TestLightQueueOffsets reads and writes what lmqConsumerOffset.json has of groups
+// with names of light queues.
+func TestLightQueueOffsets(t *testing.T) {
+	fs := vfs.NewMem()
+	file := `{"lmqOffsetTable":{"%LMQ%q@%LMQ%g":5},"offsetTable":{"T@g":{0:7}}}`
+	require.NoError(t, vfs.ReplaceFile(fs, path, []byte(file)))
+	table, err := Open(Config{FS: fs, Path: path, LMQ: true})
+	require.NoError(t, err)
+	require.Equal(t, map[int32]int64{0: 5}, table.Offsets("%LMQ%g", "%LMQ%q"))
+	require.Equal(t, map[int32]int64{0: 7}, table.Offsets("g", "T"))
+	require.Contains(t, string(table.Encode()), `"offsetTable":{"T@g":{0:7}}`)
+	require.Contains(t, string(table.Encode()), `"lmqOffsetTable":{"%LMQ%q@%LMQ%g":5}`)
+}
+
 func TestDamagedFiles(t *testing.T) {
 	fs := vfs.NewMem()
 	table := open(t, fs)

@@ -1,5 +1,6 @@
 // Package cqueue maps a queue offset to the place of a message in the commit
-// log: one consume queue per topic and queue id, in units of 20 bytes.
+// log: one consume queue per topic and queue id, in units of 20 bytes, or of 46 in
+// batch queues, where a unit stands for a record with several messages.
 //
 // A Set holds the queues of a store. A Queue opens its files on first use and
 // maps nothing for good, so that a million of them cost little: about 250 bytes
@@ -10,7 +11,7 @@
 //
 // Invariants:
 //
-//	Q1. Unit n describes queue offset n; units are never reordered.
+//	Q1. Unit n describes queue offset n, in a batch queue the offsets from its base on; units are never reordered.
 //	Q2. No unit on disk points at or beyond the durable end of the commit log.
 //	Q3. Physical offsets grow from unit to unit.
 //

@@ -5,6 +5,14 @@ import "errors"
 // Min is the offset of the first unit whose record is still in the log and not
 // hidden. When there is none it is Max: the queue keeps its numbering.
 func (q *Queue) Min() (int64, error) {
+	at, err := q.minPosition()
+	if err != nil {
+		return 0, err
+	}
+	return q.offsetOf(at)
+}
+
+func (q *Queue) minPosition() (int64, error) {
 	logMin := q.set.cfg.LogMin()
 	q.mu.Lock()
 	logMin = max(logMin, q.mu.floor)
@@ -41,7 +49,7 @@ func (q *Queue) Floor() int64 {
 
 func (q *Queue) unit(off int64) (Unit, error) {
 	var units [1]Unit
-	n, err := q.Read(units[:], off)
+	n, err := q.read(units[:], off)
 	if err == nil && n == 0 {
 		err = errGap
 	}
@@ -84,9 +92,13 @@ func (q *Queue) first(lo, hi int64, found func(Unit) (bool, error)) (int64, erro
 // First finds the first offset of the queue whose unit satisfies found, which
 // must hold for all units behind it as well; Max if none does.
 func (q *Queue) First(found func(Unit) (bool, error)) (int64, error) {
-	lo, err := q.Min()
+	lo, err := q.minPosition()
 	if err != nil {
 		return 0, err
 	}
-	return q.first(lo, q.Max(), found)
+	at, err := q.first(lo, q.unitCount(), found)
+	if err != nil {
+		return 0, err
+	}
+	return q.offsetOf(at)
 }

@@ -31,7 +31,7 @@ func (q *Queue) open() error {
 	if floor := q.set.cfg.Floor; floor != nil {
 		q.mu.floor = floor(q.key)
 	}
-	q.Next = q.mu.max
+	q.Next = q.nextLocked()
 	q.lastRead.Store(nil)
 	q.opened.Store(true)
 	return nil
@@ -149,9 +149,9 @@ func (q *Queue) fileStarts() ([]int64, error) {
 			}
 		case info.Size != q.set.cfg.FileSize:
 			return nil, &commitlog.FileError{Path: path, Reason: fmt.Sprintf(
-				"%d bytes long, mappedFileSizeConsumeQueue is %d", info.Size, q.set.cfg.FileSize)}
+				"%d bytes long, %s is %d", info.Size, q.set.sizeKey(), q.set.cfg.FileSize)}
 		}
-		starts = append(starts, at/UnitSize)
+		starts = append(starts, at/q.set.unitSize())
 	}
 	sort.Slice(starts, func(i, j int) bool { return starts[i] < starts[j] })
 	return starts, nil
@@ -163,7 +163,7 @@ func (q *Queue) fileStarts() ([]int64, error) {
 func (q *Queue) validUnits(start int64) (int64, error) {
 	hi := start + q.unitsPerFile()
 	for {
-		end, err := q.search(start, hi, func(u Unit) bool { return !u.valid(q.set.trusted) })
+		end, err := q.search(start, hi, func(u Unit) bool { return !q.set.valid(u) })
 		if err != nil || end-start < 2 {
 			return end - start, err
 		}
@@ -171,7 +171,7 @@ func (q *Queue) validUnits(start int64) (int64, error) {
 		if _, err := q.readFile(pair[:], end-2); err != nil {
 			return 0, err
 		}
-		if pair[0].valid(q.set.trusted) && (pair[0].Phy < pair[1].Phy || pair[0].blank()) {
+		if q.set.valid(pair[0]) && (pair[0].Phy < pair[1].Phy || pair[0].blank()) {
 			return end - start, nil
 		}
 		hi = end - 1
@@ -241,7 +241,7 @@ func (q *Queue) cutLocked(starts []int64, end int64) error {
 	if err != nil {
 		return err
 	}
-	err = f.Truncate(end % per * UnitSize)
+	err = f.Truncate(end % per * q.set.unitSize())
 	if err == nil {
 		err = f.Truncate(q.set.cfg.FileSize)
 	}

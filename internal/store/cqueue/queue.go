@@ -50,6 +50,7 @@ type Queue struct {
 		min     int64  // offset of the first unit that has a file position
 		floor   int64  // units of records below are hidden
 		max     int64  // offset behind the last unit
+		end     int64  // queue offset behind the last unit; only with Config.Batch
 		written int64  // units below are in files
 		tail    []byte // the units [tailAt, max)
 		tailAt  int64
@@ -64,12 +65,12 @@ type Queue struct {
 // Key names the queue.
 func (q *Queue) Key() Key { return q.key }
 
-func (q *Queue) unitsPerFile() int64 { return q.set.cfg.FileSize / UnitSize }
+func (q *Queue) unitsPerFile() int64 { return q.set.cfg.FileSize / q.set.unitSize() }
 
 // filePath is where the file with the unit of an offset is.
 func (q *Queue) filePath(offset int64) string {
 	start := offset - offset%q.unitsPerFile()
-	return filepath.Join(q.set.queueDir(q.key), commitlog.FileName(start*UnitSize))
+	return filepath.Join(q.set.queueDir(q.key), commitlog.FileName(start*q.set.unitSize()))
 }
 
 // readPath is filePath for readers, who are in one file for long: the answer is kept.
@@ -89,11 +90,11 @@ type filePath struct {
 	path  string
 }
 
-// Max is the offset of the next unit: the number of messages ever, if none was reset.
+// Max is the offset of the next message: the number of messages ever, if none was reset.
 func (q *Queue) Max() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.mu.max
+	return q.nextLocked()
 }
 
 // Append adds the unit of queue offset off, which must be Max. Appender only; the
@@ -104,6 +105,9 @@ func (q *Queue) Append(off int64, u Unit) error {
 	if q.mu.deleted {
 		return nil
 	}
+	if q.IsBatch() {
+		return q.appendBatchLocked(off, u)
+	}
 	if off != q.mu.max {
 		return fmt.Errorf("consume queue %s/%d: unit %d after %d: %w", q.key.Topic, q.key.ID, off, q.mu.max, errGap)
 	}
@@ -112,8 +116,9 @@ func (q *Queue) Append(off int64, u Unit) error {
 }
 
 func (q *Queue) appendLocked(u Unit) {
-	q.mu.tail = appendUnit(q.mu.tail, u)
+	q.mu.tail = q.set.append(q.mu.tail, u)
 	q.mu.max++
+	q.mu.end = u.Base + int64(u.Count)
 	q.mu.lastPhy = u.Phy
 	q.mu.idle = false
 	q.set.units.Add(1)
@@ -139,18 +144,34 @@ func (q *Queue) beginLocked(off int64) {
 
 // Read copies the units [from, from+n) as far as they exist, at most len(dst)
 // of them, and returns how many. Fewer than asked for are no error, nor are none at
-// the end of the queue or where it was removed meanwhile.
+// the end of the queue or where it was removed meanwhile. In a batch queue the first
+// unit is the one with the message of offset from.
 func (q *Queue) Read(dst []Unit, from int64) (int, error) {
+	if q.IsBatch() {
+		if from < 0 || from >= q.Max() {
+			return 0, nil
+		}
+		at, err := q.position(from)
+		if err != nil {
+			return 0, err
+		}
+		from = at
+	}
+	return q.read(dst, from)
+}
+
+func (q *Queue) read(dst []Unit, from int64) (int, error) {
 	q.mu.Lock()
 	if from >= q.mu.max || from < 0 {
 		q.mu.Unlock()
 		return 0, nil
 	}
 	if from >= q.mu.tailAt {
-		b := q.mu.tail[(from-q.mu.tailAt)*UnitSize:]
-		n := min(len(dst), len(b)/UnitSize)
+		b := q.mu.tail[(from-q.mu.tailAt)*q.set.unitSize():]
+		size := int(q.set.unitSize())
+		n := min(len(dst), len(b)/size)
 		for i := range n {
-			dst[i] = decodeUnit(b[i*UnitSize:])
+			dst[i] = q.set.decode(b[i*size:])
 		}
 		q.mu.Unlock()
 		return n, nil
@@ -172,11 +193,11 @@ func (q *Queue) gone(off int64) bool {
 }
 
 // readBuffers hold what is read of a queue file at once: 128 units.
-var readBuffers = sync.Pool{New: func() any { return new([keepUnits * UnitSize]byte) }}
+var readBuffers = sync.Pool{New: func() any { return new([keepUnits * BatchUnitSize]byte) }}
 
 // readFile reads units of one file.
 func (q *Queue) readFile(dst []Unit, from int64) (int, error) {
-	buf := readBuffers.Get().(*[keepUnits * UnitSize]byte)
+	buf := readBuffers.Get().(*[keepUnits * BatchUnitSize]byte)
 	defer readBuffers.Put(buf)
 	at := from % q.unitsPerFile()
 	n := min(int64(len(dst)), keepUnits, q.unitsPerFile()-at)
@@ -184,13 +205,14 @@ func (q *Queue) readFile(dst []Unit, from int64) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
 	}
-	b := buf[:n*UnitSize]
-	_, err = f.ReadAt(b, at*UnitSize)
+	size := q.set.unitSize()
+	b := buf[:n*size]
+	_, err = f.ReadAt(b, at*size)
 	if err = errors.Join(err, q.set.handles.put(f)); err != nil {
 		return 0, fmt.Errorf("consume queue %s/%d: %w", q.key.Topic, q.key.ID, err)
 	}
 	for i := range n {
-		dst[i] = decodeUnit(b[i*UnitSize:])
+		dst[i] = q.set.decode(b[i*size:])
 	}
 	return int(n), nil
 }
@@ -207,10 +229,10 @@ func (q *Queue) flush(logDurable, keep int64) error {
 	written := from
 	var err error
 	for err == nil && len(run) > 0 {
-		room := (q.unitsPerFile() - written%q.unitsPerFile()) * UnitSize
+		room := (q.unitsPerFile() - written%q.unitsPerFile()) * q.set.unitSize()
 		piece := run[:min(int64(len(run)), room)]
 		if err = q.writeFile(written, piece); err == nil {
-			written += int64(len(piece)) / UnitSize
+			written += int64(len(piece)) / q.set.unitSize()
 			run = run[len(piece):]
 		}
 	}
@@ -247,18 +269,18 @@ func (q *Queue) settled(fullOnly bool) {
 func (q *Queue) ready(logDurable int64) (from int64, run []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	from, ready := q.mu.written, q.mu.max
+	from, ready, size := q.mu.written, q.mu.max, q.set.unitSize()
 	if q.mu.deleted {
 		return from, nil
 	}
 	for ready > from {
-		u := decodeUnit(q.mu.tail[(ready-1-q.mu.tailAt)*UnitSize:])
+		u := q.set.decode(q.mu.tail[(ready-1-q.mu.tailAt)*size:])
 		if u.Phy+int64(u.Size) <= logDurable {
 			break
 		}
 		ready--
 	}
-	run = append(q.set.flushing.scratch[:0], q.mu.tail[(from-q.mu.tailAt)*UnitSize:(ready-q.mu.tailAt)*UnitSize]...)
+	run = append(q.set.flushing.scratch[:0], q.mu.tail[(from-q.mu.tailAt)*size:(ready-q.mu.tailAt)*size]...)
 	q.set.flushing.scratch = run
 	return from, run
 }
@@ -286,14 +308,14 @@ func (q *Queue) writeFile(from int64, b []byte) error {
 		return err
 	}
 	if makes && at > 0 {
-		blanks := make([]byte, 0, at*UnitSize)
+		blanks := make([]byte, 0, at*q.set.unitSize())
 		for range at {
 			blanks = appendUnit(blanks, Unit{Size: blankSize})
 		}
 		_, err = f.WriteAt(blanks, 0)
 	}
 	if err == nil {
-		_, err = f.WriteAt(b, at*UnitSize)
+		_, err = f.WriteAt(b, at*q.set.unitSize())
 	}
 	q.set.unsynced.wrote(path)
 	return errors.Join(err, q.set.handles.put(f))
@@ -310,11 +332,11 @@ func (q *Queue) trimLocked(units int64) {
 	if n == 0 {
 		return
 	}
-	rest := len(q.mu.tail) - int(n*UnitSize)
+	rest := len(q.mu.tail) - int(n*q.set.unitSize())
 	if rest == 0 {
 		q.mu.tail = nil
 	} else {
-		q.mu.tail = append(q.mu.tail[:0], q.mu.tail[n*UnitSize:]...)
+		q.mu.tail = append(q.mu.tail[:0], q.mu.tail[n*q.set.unitSize():]...)
 	}
 	q.mu.tailAt = keep
 }

@@ -16,6 +16,9 @@ const maxHole = 1 << 20
 // below the last one although the record is newer, the topic was deleted and made
 // again, and the queue starts over. Recovery only.
 func (s *Set) Restore(topic string, id int32, off int64, u Unit) error {
+	if s.cfg.Batch {
+		return s.restoreBatch(topic, id, off, u)
+	}
 	q, err := s.find(topic, id)
 	if err != nil {
 		return err
@@ -100,7 +103,7 @@ func (q *Queue) takeFilesLocked(end int64) error {
 	}
 	u, err := q.fileUnit(end - 1)
 	if err == nil && !u.blank() {
-		q.mu.lastPhy = u.Phy
+		q.mu.lastPhy, q.mu.end = u.Phy, u.Base+int64(u.Count)
 	}
 	return err
 }

@@ -21,8 +21,8 @@ import (
 type Config struct {
 	FS  vfs.FS
 	Dir string // the store's consumequeue directory
-	// FileSize is the length of a queue file in bytes, a multiple of UnitSize
-	// (mappedFileSizeConsumeQueue).
+	// FileSize is the length of a queue file in bytes, a multiple of the
+	// units' (mappedFileSizeConsumeQueue, mapperFileSizeBatchConsumeQueue).
 	FileSize int64
 	// LogMin is where the commit log begins: units below are not shown.
 	LogMin func() int64
@@ -35,6 +35,12 @@ type Config struct {
 	// did not read, ascending. It is asked when a queue's files end before they
 	// should, and may take long. Nil finds none.
 	Missing func(Key) ([]Located, error)
+	// ExtDir has the extended queue files, of ExtFileSize bytes each
+	// (mappedFileSizeConsumeQueueExt).
+	ExtDir      string
+	ExtFileSize int64
+	// Batch says that these are batch queues, in Dir batchconsumequeue.
+	Batch bool
 }
 
 // Key names a queue.

@@ -11,18 +11,18 @@ const blankSize = 0x7FFFFFFF
 
 // Unit is one entry of a consume queue.
 type Unit struct {
-	Phy      int64 // offset of the record in the commit log
-	Size     int32 // of the record, in bytes
-	TagsCode int64 // hash of the tag, or the time of delivery in the schedule topic
+	Phy       int64 // offset of the record in the commit log
+	Size      int32 // of the record, in bytes
+	Count     int32 // messages that it stands for; batch queues only
+	TagsCode  int64 // hash of the tag, or the time of delivery in the schedule topic
+	Base      int64 // queue offset of the first message; batch queues only
+	StoreTime int64 // of the record, in ms; batch queues only
 }
 
 // Blank tells whether a unit only fills the place before the first one.
 func (u Unit) Blank() bool { return u.blank() }
 
 func (u Unit) blank() bool { return u.Phy == 0 && u.Size == blankSize }
-
-// valid is Java's test for the end of a queue, with a bound on the record's start.
-func (u Unit) valid(below int64) bool { return u.Size > 0 && u.Phy >= 0 && u.Phy < below }
 
 // DecodeUnit reads a unit off its 20 bytes.
 func DecodeUnit(b []byte) Unit { return decodeUnit(b) }
