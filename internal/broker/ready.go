@@ -31,6 +31,12 @@ func (b *Broker) RegisterStartMetrics(registry prometheus.Registerer) error {
 		{"aerobee_recovery_done_bytes", "Bytes of the commit log that the start has read.", func() float64 {
 			return float64(b.life.progress.State(b.now()).Done)
 		}},
+		{"aerobee_store_writable", "1 when messages are taken, 0 while the store is opened, fenced or full.", func() float64 {
+			if b.Ready() != nil {
+				return 0
+			}
+			return 1
+		}},
 	} {
 		errs = append(errs, registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, g.value)))
 	}

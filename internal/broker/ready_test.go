@@ -46,7 +46,7 @@ func TestReadySaysWhatTheStoreIsAt(t *testing.T) {
 			require.Regexp(t, `^starting: reading the commit log, 0\.0 of 0\.0 MB`, b.Ready().Error())
 			families, err := reg.Gather()
 			require.NoError(t, err)
-			require.Len(t, families, 2)
+			require.Len(t, families, 3)
 			cancel()
 		}
 		return nil
