@@ -65,10 +65,6 @@ func TestRepairFlag(t *testing.T) {
 	_, err = f.WriteAt([]byte("THREE"), int64(at))
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
-	topics := filepath.Join(dir, "config", "topics.json")
-	for _, path := range []string{topics, topics + ".bak"} {
-		require.NoError(t, os.WriteFile(path, []byte(`{"topicConfigTable":{`), 0o644))
-	}
 
 	code, stderr := exit(t, args...)
 	require.Equal(t, exitStore, code)
@@ -77,6 +73,10 @@ func TestRepairFlag(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, stderr, "problems")
 
+	topics := filepath.Join(dir, "config", "topics.json")
+	for _, path := range []string{topics, topics + ".bak"} {
+		require.NoError(t, os.WriteFile(path, []byte(`{"topicConfigTable":{`), 0o644))
+	}
 	cmd, ready = start(t, append(args, "--repair")...)
 	out, err := aerobee(t, "tail", "T", "-n", ready["namesrv"], "--from", "begin", "--count", "2").Output()
 	require.NoError(t, err)

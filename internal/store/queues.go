@@ -105,6 +105,14 @@ func (q queues) Lookup(topic string, id int32) (*cqueue.Queue, error) {
 	return q.batch.Lookup(topic, id)
 }
 
+func (q queues) Reaches(phy int64) (bool, error) {
+	reaches, err := q.Set.Reaches(phy)
+	if err != nil || reaches {
+		return reaches, err
+	}
+	return q.batch.Reaches(phy)
+}
+
 func (q queues) IDs(topic string) ([]int32, error) {
 	ids, err := q.Set.IDs(topic)
 	if err != nil || len(ids) > 0 {
