@@ -268,7 +268,7 @@ func TestWorkOfAStart(t *testing.T) {
 			put(t, s, msg(fmt.Sprint("T", i%queues), 0, strings.Repeat("x", 1000), "KEYS", "k"))
 		}
 	}
-	fill(3000, 500)
+	fill(3000, 150)
 	require.NoError(t, s.Checkpoint())
 	fill(200, 3)
 	tail := s.LogMax() - s.Stats().CheckpointAt
@@ -281,7 +281,7 @@ func TestWorkOfAStart(t *testing.T) {
 	require.Equal(t, s.LogMax()-tail, s.Recovery().From)
 	require.LessOrEqual(t, count.bytes, tail+fixed)
 	require.Empty(t, count.looks, "queues were looked at")
-	require.EqualValues(t, 6+67, s.MaxOffset("T0", 0))
+	require.EqualValues(t, 20+67, s.MaxOffset("T0", 0))
 	closeStore(t, s)
 
 	count.bytes, count.looks = 0, nil
