@@ -40,12 +40,21 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestChooseRows(t *testing.T) {
-	require.Len(t, chooseRows("one in flight", false), 2)
-	require.Len(t, chooseRows("one in flight, tailing", false), 3)
-	require.Empty(t, chooseRows("no such row", true))
-	require.Empty(t, chooseRows("backlog", false))
-	require.Len(t, chooseRows("backlog", true), 1)
-	require.Len(t, chooseRows("", true), len(allRows()))
+	count := func(pattern string, large bool) int {
+		rows, err := chooseRows(pattern, large)
+		if err != nil {
+			require.Empty(t, rows)
+			return -1
+		}
+		return len(rows)
+	}
+	require.Equal(t, 2, count("one in flight", false))
+	require.Equal(t, 3, count("one in flight|tailing", false))
+	require.Equal(t, -1, count("no such row", true))
+	require.Equal(t, -1, count("(", true))
+	require.Equal(t, -1, count("backlog", false))
+	require.Equal(t, 1, count("backlog", true))
+	require.Equal(t, len(allRows()), count("", true))
 }
 
 // someReport has three rounds of a row, of which one server fails.

@@ -6,7 +6,7 @@
 //	go run ./bench                          # everything but what takes long: about an hour
 //	go run ./bench -large                   # with 100,000,000 messages and a store of 50 GB
 //	go run ./bench -quick                   # one short round, to see that it works
-//	go run ./bench -rows "catch-up,idle"    # only rows whose name contains one of these
+//	go run ./bench -rows "catch-up|idle"    # only rows whose name matches
 //	go run ./bench -page                    # put the newest results into docs/performance.md
 //
 // Apache's servers come from the class path in ROCKETMQ_CLASSPATH, or else out of
@@ -70,7 +70,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.bin, "bin", "bin/aerobee", "the aerobee binary")
 	flags.StringVar(&o.dir, "dir", "", "directory for stores, deleted after each run (default: a temporary one)")
 	flags.StringVar(&o.results, "results", "bench/results", "directory of the written results")
-	flags.StringVar(&o.rows, "rows", "", "only rows whose name contains one of these, separated by commas")
+	flags.StringVar(&o.rows, "rows", "", "only rows whose name this regular expression matches")
 	flags.StringVar(&o.servers, "servers", "apache,aerobee", "which servers, in the order of each round")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds; the table has medians")
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "measured time of each run")
@@ -158,9 +158,9 @@ func compare(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	rows := chooseRows(o.rows, o.large)
-	if len(rows) == 0 {
-		return fmt.Errorf("-rows %q: no row has that in its name (some need -large)", o.rows)
+	rows, err := chooseRows(o.rows, o.large)
+	if err != nil {
+		return err
 	}
 	if o.fillCache {
 		if o.ballast, err = openBallast(o.dir); err != nil {

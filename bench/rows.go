@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"strings"
+	"fmt"
+	"regexp"
 
 	"github.com/aerobee/aerobee/bench/load"
 )
@@ -134,20 +135,21 @@ func stateRows() []row {
 	}
 }
 
-// chooseRows are the rows that have one of the parts in their names; parts are
-// separated by commas, none means all.
-func chooseRows(parts string, large bool) []row {
+// chooseRows are the rows whose names a regular expression matches; an empty one
+// means all.
+func chooseRows(pattern string, large bool) ([]row, error) {
+	match, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("-rows: %w", err)
+	}
 	var rows []row
 	for _, r := range allRows() {
-		if r.large && !large {
-			continue
-		}
-		for part := range strings.SplitSeq(parts, ",") {
-			if strings.Contains(r.name, strings.TrimSpace(part)) {
-				rows = append(rows, r)
-				break
-			}
+		if match.MatchString(r.name) && (large || !r.large) {
+			rows = append(rows, r)
 		}
 	}
-	return rows
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("-rows %q: no row has such a name (some need -large)", pattern)
+	}
+	return rows, nil
 }

@@ -42,7 +42,9 @@ func TestRowsFindTheirFigures(t *testing.T) {
 		dir: t.TempDir(), duration: 50 * time.Millisecond, warmup: time.Millisecond, idle: 10 * time.Millisecond,
 		queues: 1500, backlog: 2000, coldBytes: 1 << 20,
 	}
-	for _, row := range chooseRows("one in flight, open loop, random queues, idle, backlog", true) {
+	rows, err := chooseRows("one in flight|open loop|random queues|idle|backlog", true)
+	require.NoError(t, err)
+	for _, row := range rows {
 		s := &fakeServer{cluster: fake.NewCluster(t, "broker-a")}
 		out := o.measure(t.Context(), s, row)
 		if strings.HasPrefix(out.Error, "skipped") {
