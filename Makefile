@@ -53,7 +53,8 @@ crash:
 
 # Pages that are made from code.
 docs:
-	AEROBEE_WRITE_DOCS=1 go test ./internal/config ./internal/protocol ./internal/broker -run Docs -count=1
+	go test ./internal/config -run Reference -count=1 -update
+	go test ./cmd/aerobee -run Compatibility -count=1 -update
 
 clean:
 	rm -rf bin data

@@ -11,7 +11,7 @@ import (
 )
 
 // BenchmarkWrite compares the two ways in which a group of records can get into a
-// file, by its size: ADR 0008.
+// file, by its size: ADR 0012.
 func BenchmarkWrite(b *testing.B) {
 	for _, size := range []int{1 << 10, 8 << 10, 64 << 10, 512 << 10} {
 		group := make([]byte, size)
