@@ -9,7 +9,7 @@ import (
 	"github.com/aerobee/aerobee/internal/run"
 )
 
-// step is one step of Stop and the most it may take.
+// step is one step of Stop and the most it may take; 0 is what the others left.
 type step struct {
 	name  string
 	limit time.Duration
@@ -39,16 +39,24 @@ func (b *Broker) stop(ctx context.Context) error {
 		{"end goroutines", 2 * time.Second, func(ctx context.Context) error { return waitGroup(ctx, b.group) }},
 		{"write the log", 1500 * time.Millisecond, func(context.Context) error { return b.store.FlushLog() }},
 		{"write state files", 500 * time.Millisecond, func(ctx context.Context) error { return errors.Join(b.closeTraffic(), b.closeTables(ctx)) }},
-		{"close the store", 2 * time.Second, b.store.Close},
+		{"close the store", 0, b.store.Close},
 	})
 	b.log.Info("broker stopped", "took", b.now().Sub(began), "clean", err == nil)
 	return err
 }
 
+// stopLimit is the most that all steps together may take.
+const stopLimit = 9500 * time.Millisecond
+
 func runSteps(ctx context.Context, steps []step) error {
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
 	var errs []error
 	for _, s := range steps {
-		limited, cancel := context.WithTimeout(ctx, s.limit)
+		limited, cancel := ctx, context.CancelFunc(func() {})
+		if s.limit > 0 {
+			limited, cancel = context.WithTimeout(ctx, s.limit)
+		}
 		if err := s.run(limited); err != nil {
 			errs = append(errs, fmt.Errorf("stop: %s: %w", s.name, err))
 		}

@@ -213,7 +213,8 @@ func (s *Store) FlushLog() error {
 
 // Close completes what is queued, writes and syncs everything, marks the store
 // as cleanly closed and lets go of it. Puts from now on get ErrClosed. When ctx
-// ends before, or something cannot be made durable, the next start recovers.
+// ends before all consume queues are written, or something cannot be made durable,
+// the next start recovers; only the latter is an error.
 func (s *Store) Close(ctx context.Context) error {
 	s.closing.Store(ErrClosed)
 	s.Commit()
@@ -246,7 +247,13 @@ func (s *Store) drain(ctx context.Context) error {
 }
 
 func (s *Store) closeClean(ctx context.Context) error {
-	if err := s.makeCheckpoint(ctx); err != nil {
+	err := s.makeCheckpoint(ctx)
+	if err != nil && ctx.Err() != nil && s.log.Synced() >= s.log.End() {
+		s.cfg.Logger.Warn("stopped before all consume queues were written: the next start reads the commit log from the last checkpoint on",
+			"units", s.queues.Unwritten())
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if s.index != nil && s.index.Off() {

@@ -373,3 +373,23 @@ func TestZerosAreNoTornSectors(t *testing.T) {
 		closeStore(t, s)
 	}
 }
+
+// TestCloseEndsInTime lets go of a store whose queues there is no time to write:
+// nothing is lost, and the next start completes them.
+func TestCloseEndsInTime(t *testing.T) {
+	c := small(vfs.NewMem())
+	s := open(t, c)
+	for i := range 100 {
+		put(t, s, msg("T", int32(i), "x"))
+	}
+	require.NoError(t, s.FlushLog())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.NoError(t, s.Close(ctx))
+	s = open(t, c)
+	require.False(t, s.Recovery().Clean)
+	for i := range int32(100) {
+		require.Equal(t, []string{"x"}, bodies(t, s, "T", i))
+	}
+	closeStore(t, s)
+}
