@@ -119,6 +119,33 @@ func TestQueueWithoutFilesBeginsWithWhatTheLogHas(t *testing.T) {
 	require.Equal(t, upTo(7, 10), phys)
 }
 
+// TestQueueThatLeaptBeginsThere: a queue that was reset to a far offset is not
+// filled up, neither in memory nor behind its files.
+func TestQueueThatLeaptBeginsThere(t *testing.T) {
+	const far = maxHole + 1000
+	at := func(off int64) Unit { return Unit{Phy: off * unitSpan, Size: unitSpan, TagsCode: off} }
+	for name, restore := range map[string][]int64{"in memory": {25, far}, "behind files": {far}} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			fill(t, newSet(mem, nil), "T", 0, 25)
+			s := newSet(mem, nil)
+			s.Trust(25 * unitSpan)
+			for _, off := range restore {
+				require.NoError(t, s.Restore("T", 0, off, at(off)))
+			}
+			for range 2 {
+				from, to, phys := offsets(t, s, "T")
+				require.EqualValues(t, far, from)
+				require.EqualValues(t, far+1, to)
+				require.Equal(t, []int64{far}, phys)
+				require.NoError(t, s.Flush(context.Background(), 1<<40))
+				require.NoError(t, s.Close())
+				s = newSet(mem, nil)
+			}
+		})
+	}
+}
+
 // TestManyQueuesAreSyncedAtOnce counts the syncs of a flush of many queues.
 func TestManyQueuesAreSyncedAtOnce(t *testing.T) {
 	mem := vfs.NewMem()

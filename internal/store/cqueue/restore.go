@@ -1,13 +1,11 @@
 package cqueue
 
 import (
-	"fmt"
-
 	"github.com/aerobee/aerobee/internal/message"
 )
 
 // maxHole bounds the units of lost records that are made up so that the numbering
-// of a queue goes on.
+// of a queue goes on. A queue that leaps further was reset, and begins there.
 const maxHole = 1 << 20
 
 // Restore adds the unit of a record that recovery found in the log. It does not
@@ -33,12 +31,10 @@ func (s *Set) Restore(topic string, id int32, off int64, u Unit) error {
 		q.beginLocked(off)
 	case off < q.mu.max:
 		return q.startOverLocked(off, u)
-	case off > q.mu.max && off-q.mu.max <= (u.Phy-q.mu.lastPhy)/message.MinRecordSize:
-		if err := q.holeLocked(off); err != nil {
-			return err
-		}
-	case off > q.mu.max: // more than there is room for: the queue was reset
+	case off-q.mu.max > min(maxHole, (u.Phy-q.mu.lastPhy)/message.MinRecordSize): // or more than there is room for
 		return q.startOverLocked(off, u)
+	default:
+		q.holeLocked(off)
 	}
 	q.appendLocked(u)
 	q.Next = q.mu.max
@@ -61,15 +57,11 @@ func (q *Queue) startOverLocked(off int64, u Unit) error {
 }
 
 // holeLocked appends blank units up to offset off, for records that are lost.
-func (q *Queue) holeLocked(off int64) error {
-	if off-q.mu.max > maxHole {
-		return fmt.Errorf("consume queue %s/%d: unit %d follows unit %d: %w", q.key.Topic, q.key.ID, off, q.mu.max-1, message.ErrCorrupt)
-	}
+func (q *Queue) holeLocked(off int64) {
 	for phy := q.mu.lastPhy; q.mu.max < off; {
 		q.appendLocked(Unit{Size: blankSize})
 		q.mu.lastPhy = phy
 	}
-	return nil
 }
 
 // joinLocked joins the units that recovery left in memory, if it did, to those in
@@ -141,34 +133,47 @@ func (q *Queue) completeLocked(end int64) error {
 			return err
 		}
 	}
-	begin := end
-	if end < 0 { // no files: the queue begins with what there is
-		begin = q.mu.tailAt
-		if len(found) > 0 {
-			begin = min(begin, found[0].Offset)
+	tail, at, last := q.mu.tail, q.mu.tailAt, q.mu.lastPhy
+	begin, found := connected(found, end, at)
+	if begin != end {
+		if err := q.removeFilesLocked(); err != nil {
+			return err
 		}
 		q.mu.min = begin
 	}
-	tail, at, last := q.mu.tail, q.mu.tailAt, q.mu.lastPhy
 	q.set.units.Add(at - q.mu.max)
 	q.mu.tail, q.mu.tailAt, q.mu.max, q.mu.written = nil, begin, begin, begin
 	for _, f := range found {
-		if f.Offset < q.mu.max || f.Offset >= at {
-			continue
-		}
-		if err := q.holeLocked(f.Offset); err != nil {
-			return err
-		}
+		q.holeLocked(f.Offset)
 		q.appendLocked(f.Unit)
 	}
-	if err := q.holeLocked(at); err != nil {
-		return err
-	}
+	q.holeLocked(at)
 	for ; len(tail) > 0; tail = tail[UnitSize:] {
 		q.appendLocked(decodeUnit(tail))
 	}
 	q.mu.lastPhy = last
 	return nil
+}
+
+// connected gives the units that lead from end, which is -1 without files, up to
+// offset at with no larger hole than maxHole, and the offset where they begin: end,
+// if what is in files belongs to them.
+func connected(found []Located, end, at int64) (begin int64, kept []Located) {
+	begin, next := end, end
+	for _, f := range found {
+		switch {
+		case f.Offset < next || f.Offset >= at:
+			continue
+		case begin < 0 || f.Offset-next > maxHole:
+			begin, kept = f.Offset, nil
+		}
+		kept = append(kept, f)
+		next = f.Offset + 1
+	}
+	if begin < 0 || at-next > maxHole {
+		return at, nil
+	}
+	return begin, kept
 }
 
 // Located is a unit and its queue offset.
