@@ -51,14 +51,8 @@ func (s *Store) scanKeys(ctx context.Context, from, end int64, give func(phy int
 		if off >= end {
 			return errDone
 		}
-		if m.SysFlag&message.FlagTransactionMask == message.FlagTransactionUndo {
-			return ctx.Err()
-		}
-		p.entries, p.hashes, keys = p.entries[:0], p.hashes[:0], keys[:0]
-		p.describe(&entry{size: size}, m)
-		for _, h := range p.hashes {
-			keys = append(keys, index.Key{Hash: h, Phy: off, StoreTime: m.StoreTimestamp})
-		}
+		p.describeStored(size, m)
+		keys = p.appendKeys(keys[:0], off, m.StoreTimestamp)
 		return errors.Join(ctx.Err(), give(off, keys))
 	})
 	if errors.Is(err, errDone) {
