@@ -39,6 +39,10 @@ type traffic struct {
 	buffers   sync.Pool // of *[]byte, records on their way out
 	suffix    atomic.Pointer[brokerProps]
 
+	// follow has the services that read topics of the broker's own, by topic. They
+	// must not block. It does not change once the store has the table.
+	follow map[string]func(store.Arrival)
+
 	// touched are the connections with answers of the current group of puts. It
 	// belongs to whoever leads the store's group.
 	touched []*remoting.Conn
@@ -91,6 +95,9 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 		OfflineExpiry: func() time.Duration { return broadcastOfflineExpiry },
 		IdleExpiry:    func() time.Duration { return broadcastIdleExpiry },
 	})
+	b.traffic.follow = map[string]func(store.Arrival){
+		delay.Topic: func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
+	}
 	b.store.SetArrival(b.arrived)
 	b.store.SetGroupDone(b.flushTouched)
 	return nil
@@ -133,8 +140,8 @@ func (b *Broker) trafficClosed(conn *remoting.Conn) { b.hold.CloseConn(conn.ID()
 // arrived is called by the leader for every new entry of a queue.
 func (b *Broker) arrived(a store.Arrival) {
 	b.hold.Arrive(a.Topic, a.QueueID, a.Offset, a.TagsCode)
-	if a.Topic == delay.Topic {
-		b.delay.Arrived(a.QueueID)
+	if follow, ok := b.traffic.follow[a.Topic]; ok {
+		follow(a)
 	}
 }
 

@@ -74,7 +74,7 @@ class DelayTest {
         }
         Inbox inbox = consume(topic);
         inbox.awaitBodies(List.of("level 1", "level 2"));
-        assertEquals(List.of("level 1", "level 2"), inbox.bodies().subList(0, 2));
+        assertEquals(List.of("level 1", "level 2"), Rmq.bodies(inbox.asStored()).subList(0, 2));
     }
 
     @Test
@@ -91,8 +91,8 @@ class DelayTest {
         producer.send(Rmq.message(topic, "*", "at once"), mq.queue(topic, 0));
         inbox.await(3);
 
-        assertEquals(List.of("at once", "one second", "five seconds"), inbox.bodies());
-        MessageExt got = inbox.messages().get(2);
+        assertEquals(List.of("at once", "one second", "five seconds"), Rmq.bodies(inbox.asStored()));
+        MessageExt got = inbox.asStored().get(2);
         assertEquals(topic, got.getTopic());
         assertEquals(1, got.getQueueId(), "the queue the sender chose");
         assertEquals(0, got.getQueueOffset());
@@ -102,7 +102,7 @@ class DelayTest {
         assertEquals(sent.getMsgId(), got.getMsgId());
         assertEquals(0, got.getReconsumeTimes());
         onTime(got, 5000);
-        onTime(inbox.messages().get(1), 1000);
+        onTime(inbox.asStored().get(1), 1000);
     }
 
     /** The delivered copy is stored when it is due; the sender's clock says when it was born. */

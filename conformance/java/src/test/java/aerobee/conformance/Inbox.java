@@ -1,6 +1,7 @@
 package aerobee.conformance;
 
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -45,6 +46,11 @@ final class Inbox {
 
     List<String> bodies() {
         return Rmq.bodies(messages);
+    }
+
+    /** The messages in the order in which the broker stored them: threads of a concurrent listener overtake each other. */
+    List<MessageExt> asStored() {
+        return messages.stream().sorted(Comparator.comparingLong(MessageExt::getStoreTimestamp)).toList();
     }
 
     /** Bodies per queue, in the order of arrival. */
