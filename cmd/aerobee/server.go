@@ -80,6 +80,7 @@ func (f *serverFlags) settings(cmd *cobra.Command) (*config.Broker, error) {
 		{"bind", "brokerIP1", f.brokerIP()},
 		{"bind", "brokerIP2", f.brokerIP()},
 		{"", "namesrvAddr", ""},
+		{"", "enablePropertyFilter", "true"},
 		// Aged files go at any hour, and room is counted in bytes: a tenth of a
 		// large disk is a lot of room.
 		{"", "aerobeeDeleteContinuously", "true"},

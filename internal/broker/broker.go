@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aerobee/aerobee/internal/broker/delay"
+	"github.com/aerobee/aerobee/internal/broker/filters"
 	"github.com/aerobee/aerobee/internal/broker/hold"
 	"github.com/aerobee/aerobee/internal/broker/locks"
 	"github.com/aerobee/aerobee/internal/broker/meta"
@@ -56,6 +57,7 @@ type Broker struct {
 	offsets *offsets.Table
 	hold    *hold.Table
 	delay   *delay.Service
+	filters *filters.Table
 	locks   *locks.Table
 	stats   *stats.Stats
 	traffic traffic

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aerobee/aerobee/internal/broker/delay"
+	"github.com/aerobee/aerobee/internal/broker/filters"
 	"github.com/aerobee/aerobee/internal/broker/hold"
 	"github.com/aerobee/aerobee/internal/broker/locks"
 	"github.com/aerobee/aerobee/internal/broker/offsets"
@@ -37,6 +39,7 @@ type traffic struct {
 	sends     sync.Pool // of *sending
 	pulls     sync.Pool // of *pull
 	buffers   sync.Pool // of *[]byte, records on their way out
+	inline    filterCache
 	suffix    atomic.Pointer[brokerProps]
 
 	// follow has the services that read topics of the broker's own, by topic. They
@@ -89,6 +92,14 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	b.filters, err = filters.Open(filters.Config{
+		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", "consumerFilter.json"),
+		Keep:      func() time.Duration { return b.config().FilterCleanTime },
+		ErrorRate: cfg.BloomErrorRate, Consumers: cfg.BloomConsumers, Now: b.now, Log: b.log,
+	})
+	if err != nil {
+		return err
+	}
 	b.hold = hold.New(hold.Config{Resume: b.resumePulls, Dropped: b.dropPull, Now: b.now})
 	b.traffic.broadcast = offsets.NewBroadcast(offsets.BroadcastConfig{
 		Offsets: b.offsets, Online: b.clientOnline, Start: b.firstOffset, Now: b.now,
@@ -110,15 +121,16 @@ func (b *Broker) startTraffic(g *run.Group) {
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
+	g.Go("consumer filters", b.filters.Run)
 	g.Go("broadcast offsets", b.traffic.broadcast.Run)
 	g.Go("queue locks", b.sweepLocks)
 }
 
-// closeTraffic writes the places of the delay levels. It is called after the
-// goroutines have ended and the store is flushed.
+// closeTraffic writes the places of the delay levels and the consumers' filters.
+// It is called after the goroutines have ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
-	return b.delay.Save()
+	return errors.Join(b.delay.Save(), b.filters.Save())
 }
 
 func (b *Broker) sweepLocks(ctx context.Context) error {

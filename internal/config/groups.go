@@ -143,6 +143,15 @@ type Reads struct {
 	ConsumerFallbehind     int64         `prop:"consumerFallbehindThreshold" default:"17179869184" unit:"bytes" min:"0" reload:"true" doc:"How far that is."`
 }
 
+// Filters says what subscriptions by SQL92 may do.
+type Filters struct {
+	PropertyFilter     bool          `prop:"enablePropertyFilter" default:"false" reload:"true" doc:"Filter by SQL92 expressions over properties. aerobee server sets it."`
+	FilterSupportRetry bool          `prop:"filterSupportRetry" default:"false" reload:"true" doc:"Where a retry topic is subscribed to by SQL92, filter by the expression for the topic that a message failed in."`
+	FilterCleanTime    time.Duration `prop:"filterDataCleanTimeSpan" default:"86400000" unit:"ms" min:"0" reload:"true" doc:"How long the expression of a group without consumers is kept."`
+	BloomErrorRate     int           `prop:"maxErrorRateOfBloomFilter" default:"20" unit:"percent" min:"1" max:"99" doc:"Shapes a part of consumerFilter.json that only a Java broker uses. One with other values ignores the file."`
+	BloomConsumers     int           `prop:"expectConsumerNumUseFilter" default:"32" min:"1" max:"65536" doc:"The same."`
+}
+
 // Delay says when delayed messages come.
 type Delay struct {
 	MessageDelayLevel string        `prop:"messageDelayLevel" default:"1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h" doc:"Delays of the levels 1, 2 and so on, with the units s, m, h and d."`
