@@ -1,6 +1,12 @@
 package filter
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/aerobee/aerobee/internal/protocol"
+)
 
 // kind is what a node is.
 type kind uint8
@@ -100,12 +106,38 @@ func (n *node) show(b *strings.Builder) {
 		pair(b, symbols[n.kind], n.left, n.right)
 	case in, notIn:
 		n.left.show(b)
-		b.WriteString(" " + symbols[n.kind] + " ( " + strings.Join(n.list, ", ") + " )")
+		b.WriteString(" " + symbols[n.kind] + " ( " + strings.Join(n.shownList(), ", ") + " )")
 	default:
 		b.WriteString("(" + symbols[n.kind] + " ")
 		n.left.show(b)
 		b.WriteString(")")
 	}
+}
+
+// shownList is the list in the order in which Java shows it: that of a hash set
+// when it is long, by the low bits of the hashes.
+func (n *node) shownList() []string {
+	if n.set == nil {
+		return n.list
+	}
+	buckets := 16
+	for buckets < len(n.list)*4/3+1 {
+		buckets *= 2
+	}
+	bucket := func(s string) uint32 {
+		h := uint32(protocol.StringHash(s))
+		return (h ^ h>>16) & uint32(buckets-1)
+	}
+	var list []string
+	seen := make(map[string]bool, len(n.list))
+	for _, s := range n.list {
+		if !seen[s] {
+			seen[s] = true
+			list = append(list, s)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b string) int { return cmp.Compare(bucket(a), bucket(b)) })
+	return list
 }
 
 func pair(b *strings.Builder, symbol string, left, right *node) {

@@ -90,18 +90,27 @@ var pool = sync.Pool{New: func() any { return new([]slot) }}
 
 // MatchProperties tells whether a message with these encoded properties is wanted.
 func (p *Program) MatchProperties(props string) bool {
-	var few [fewSlots]slot
-	e := evaluation{slots: few[:len(p.names):len(p.names)]}
 	if len(p.names) > fewSlots {
-		many := pool.Get().(*[]slot)
-		defer pool.Put(many)
-		if cap(*many) < len(p.names) {
-			*many = make([]slot, len(p.names))
-		}
-		e.slots = (*many)[:len(p.names)]
-		defer clear(e.slots) // they point into the record
+		return p.matchMany(props)
 	}
-	p.pick(props, e.slots)
+	var few [fewSlots]slot
+	return p.matchIn(few[:len(p.names)], props)
+}
+
+func (p *Program) matchMany(props string) bool {
+	many := pool.Get().(*[]slot)
+	defer pool.Put(many)
+	if cap(*many) < len(p.names) {
+		*many = make([]slot, len(p.names))
+	}
+	slots := (*many)[:len(p.names)]
+	defer clear(slots) // they point into the record
+	return p.matchIn(slots, props)
+}
+
+func (p *Program) matchIn(slots []slot, props string) bool {
+	e := evaluation{slots: slots}
+	p.pick(props, slots)
 	return e.truth(p.root) == yes
 }
 
