@@ -29,7 +29,7 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqConsumerSendMsgBack:              "RetryTest",
 	protocol.ReqSendReplyMessageV2:               "RequestReplyTest",
 	protocol.ReqPushReplyMessageToClient:         "RequestReplyTest",
-	protocol.ReqCheckClientConfig:                "RequestReplyTest",
+	protocol.ReqCheckClientConfig:                "SqlFilterTest",
 	protocol.ReqPullMessage:                      "PushConsumerTest",
 	protocol.ReqLitePullMessage:                  "LitePullConsumerTest",
 	protocol.ReqQueryConsumerOffset:              "OffsetTest",
