@@ -144,7 +144,7 @@ func (p *pull) waits(r store.GetResult, code protocol.ResponseCode) bool {
 	if !p.byProperties || p.Reason != hold.Arrived {
 		return false
 	}
-	if r.Status == store.NoMatchedMessage {
+	if r.Status == store.NoMatchedMessage && r.NextOffset > p.header.QueueOffset+p.passed {
 		p.passed = r.NextOffset - p.header.QueueOffset
 		return true
 	}
