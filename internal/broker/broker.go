@@ -58,6 +58,7 @@ type Broker struct {
 	delay   *delay.Service
 	locks   *locks.Table
 	stats   *stats.Stats
+	cold    coldLimits
 	traffic traffic
 	metrics *metrics
 
