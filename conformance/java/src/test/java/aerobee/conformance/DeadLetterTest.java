@@ -13,6 +13,7 @@ import aerobee.conformance.harness.Settings;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
@@ -25,6 +26,7 @@ import org.apache.rocketmq.common.message.MessageExt;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** "aerobee admin dlq" deals with the dead letters that Java's consumers leave, at its own brokers and at Apache's. */
@@ -170,6 +172,56 @@ class DeadLetterTest {
         Rmq.await("the rest").atMost(Duration.ofMinutes(3)).until(() -> dlq("redrive", "-g", group, "--to", other).exitCode() == 0);
         Rmq.await("all").until(() -> inbox.bodies().stream().distinct().count() == 40);
         assertTrue(inbox.bodies().size() < 60, "sent again: " + (inbox.bodies().size() - 40));
+    }
+
+    @Test
+    void goesOnAfterACrashOfTheBroker() throws Exception {
+        String topic = mq.topic(1);
+        String other = mq.topic(1);
+        String group = rejected(topic, 40);
+        AdminTool.Running job = AdminTool.start("dlq", "redrive", "-g", group, "--to", other, "--rate", "10/s", "-n", cluster.namesrvAddr());
+        Rmq.await("a few").until(() -> mq.admin().maxOffset(mq.queue(other, 0)) >= 10);
+        cluster.killBroker();
+        assertEquals(1, job.await().exitCode());
+        cluster.startBroker();
+        mq.awaitRoute("%DLQ%" + group);
+        Rmq.await("the rest").until(() -> dlq("redrive", "-g", group, "--to", other).exitCode() == 0);
+        Inbox inbox = follow(other);
+        Rmq.await("all").until(() -> inbox.bodies().stream().distinct().count() == 40);
+    }
+
+    @Test
+    @Timeout(value = 10, unit = TimeUnit.MINUTES) // three starts of brokers
+    void aStoreChangesHands() throws Exception {
+        Cluster first = cluster;
+        cluster = Clusters.takingTurns(ClusterSpec.standard(), "121");
+        try {
+            String topic = mq.topic(1);
+            String other = mq.topic(1);
+            String group = rejected(topic, 6);
+            assertEquals(6, done("list", "-g", group).lines().filter(l -> l.contains("EARLY")).count());
+            has(done("redrive", "-g", group, "--to", other, "--limit", "2"), "2 sent");
+            cluster.stopBroker();
+            cluster.startBroker(); // the target's
+            mq.awaitRoute("%DLQ%" + group);
+            has(done("list"), group);
+            assertEquals(6, done("list", "-g", group).lines().filter(l -> l.contains("EARLY")).count());
+            has(done("redrive", "-g", group, "--to", other, "--limit", "2"), "2 sent");
+            String another = rejected(mq.topic(1), 3);
+            cluster.stopBroker();
+            cluster.startBroker(); // Apache's
+            mq.awaitRoute("%DLQ%" + another);
+            has(done("redrive", "-g", group, "--to", other), "2 sent");
+            has(done("redrive", "-g", another, "--to", other), "3 sent");
+            String reason = Settings.isAerobee() ? "REJECTED" : "EARLY";
+            assertEquals(3, done("list", "-g", another).lines().filter(l -> l.contains(reason)).count());
+            Inbox inbox = follow(other);
+            Rmq.await("all").until(() -> inbox.bodies().stream().distinct().count() == 6 && inbox.bodies().size() >= 9);
+        } finally {
+            Cluster second = cluster;
+            cluster = first;
+            mq.closeLater(() -> Clusters.close(second));
+        }
     }
 
     @Test
