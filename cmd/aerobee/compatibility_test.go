@@ -82,6 +82,7 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqGetColdDataFlowCtrInfo:               "EveryVerbTest",
 	protocol.ReqSetCommitLogReadMode:                 "EveryVerbTest",
 	protocol.ReqResetMasterFlushOffset:               "EveryVerbTest",
+	protocol.ReqGetBrokerEpochCache:                  "EveryVerbTest",
 	protocol.ReqGetRouteInfoByTopic:                  "NameserverTest",
 	protocol.ReqGetBrokerClusterInfo:                 "MqAdminTest",
 	protocol.ReqGetAllTopicListFromNameServer:        "MqAdminTest",

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"context"
 	"maps"
 	"strconv"
 	"strings"
@@ -116,32 +115,4 @@ func (b *Broker) readMode(c *remoting.Call) error {
 	default:
 		return protocol.Errorf(protocol.RespInvalidParameter, "set commitlog readahead mode param value error: %q, allowed: %s", mode, readAheadNormal)
 	}
-}
-
-// rocksProgress serves CHECK_ROCKSDB_CQ_WRITE_PROGRESS: there are no queues in
-// RocksDB that could differ from those in files.
-func (b *Broker) rocksProgress(c *remoting.Call) error {
-	return replyJSON(c, &protocol.CheckRocksDBCQWriteResult{CheckResult: "consume queues are files here, there are none in RocksDB"})
-}
-
-// rocksExport serves EXPORT_ROCKSDB_CONFIG_TO_JSON, which writes what is in RocksDB
-// to JSON files. Here it is in JSON files always.
-func (b *Broker) rocksExport(_ context.Context, c *remoting.Call) error {
-	if _, err := bind[protocol.ExportRocksDBConfigToJSONRequest](c); err != nil {
-		return err
-	}
-	if err := b.topics.Sync(); err != nil {
-		return err
-	}
-	c.Reply(remoting.Reply{Remark: "export done."})
-	return nil
-}
-
-// resetMasterFlushOffset serves RESET_MASTER_FLUSH_OFFSET, which is for replicas: a
-// master has nothing to reset and says yes, as in Java.
-func (b *Broker) resetMasterFlushOffset(c *remoting.Call) error {
-	if _, err := bind[protocol.ResetMasterFlushOffsetRequest](c); err != nil {
-		return err
-	}
-	return replyOK(c)
 }

@@ -52,4 +52,7 @@ func TestAnswersForWhatIsNotHere(t *testing.T) {
 	answer := p.ok(protocol.ReqExportRocksDBConfigToJSON, &protocol.ExportRocksDBConfigToJSONRequest{ConfigType: "topics"}, nil, nil)
 	require.Equal(t, "export done.", answer.Remark)
 	p.ok(protocol.ReqResetMasterFlushOffset, &protocol.ResetMasterFlushOffsetRequest{}, nil, nil)
+	answer = p.call(protocol.ReqGetBrokerEpochCache, nil, nil)
+	require.EqualValues(t, protocol.RespSystemError, answer.Code)
+	require.Equal(t, "this request only for controllerMode ", answer.Remark)
 }

@@ -128,9 +128,12 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqRemoveColdDataFlowCtrConfig, serve: b.removeColdLimit},
 		{code: protocol.ReqGetColdDataFlowCtrInfo, serve: b.coldInfo},
 		{code: protocol.ReqSetCommitLogReadMode, serve: b.readMode},
+
+		// absent_verbs.go
 		{code: protocol.ReqCheckRocksDBCQWriteProgress, serve: b.rocksProgress},
 		{code: protocol.ReqExportRocksDBConfigToJSON, slow: b.rocksExport},
 		{code: protocol.ReqResetMasterFlushOffset, serve: b.resetMasterFlushOffset},
+		{code: protocol.ReqGetBrokerEpochCache, serve: b.brokerEpochs},
 	}
 }
 
