@@ -64,6 +64,7 @@ type Broker struct {
 	filters *filters.Table
 	locks   *locks.Table
 	stats   *stats.Stats
+	cold    coldLimits
 	traffic traffic
 	metrics *metrics
 

@@ -122,6 +122,18 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqCleanExpiredConsumeQueue, serve: b.cleanQueues},
 		{code: protocol.ReqCleanUnusedTopic, slow: b.cleanUnusedTopics},
 		{code: protocol.ReqDeleteExpiredCommitLog, slow: b.cleanLog},
+
+		// cold_verbs.go
+		{code: protocol.ReqUpdateColdDataFlowCtrConfig, serve: b.updateColdLimits},
+		{code: protocol.ReqRemoveColdDataFlowCtrConfig, serve: b.removeColdLimit},
+		{code: protocol.ReqGetColdDataFlowCtrInfo, serve: b.coldInfo},
+		{code: protocol.ReqSetCommitLogReadMode, serve: b.readMode},
+
+		// absent_verbs.go
+		{code: protocol.ReqCheckRocksDBCQWriteProgress, serve: b.rocksProgress},
+		{code: protocol.ReqExportRocksDBConfigToJSON, slow: b.rocksExport},
+		{code: protocol.ReqResetMasterFlushOffset, serve: b.resetMasterFlushOffset},
+		{code: protocol.ReqGetBrokerEpochCache, serve: b.brokerEpochs},
 	}
 }
 

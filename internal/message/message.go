@@ -46,42 +46,55 @@ const (
 
 // Reserved property names [MessageConst] that the server reads or writes.
 const (
-	PropTags                     = "TAGS"
-	PropKeys                     = "KEYS"
-	PropUniqKey                  = "UNIQ_KEY"
-	PropWait                     = "WAIT"
-	PropDelay                    = "DELAY"
-	PropRealTopic                = "REAL_TOPIC"
-	PropRealQueueID              = "REAL_QID"
-	PropRetryTopic               = "RETRY_TOPIC"
-	PropOriginMessageID          = "ORIGIN_MESSAGE_ID"
-	PropReconsumeTime            = "RECONSUME_TIME"
-	PropMaxReconsumeTimes        = "MAX_RECONSUME_TIMES"
-	PropDLQOriginTopic           = "DLQ_ORIGIN_TOPIC"
-	PropDLQOriginMessageID       = "DLQ_ORIGIN_MESSAGE_ID"
-	PropProducerGroup            = "PGROUP"
-	PropTransactionPrepared      = "TRAN_MSG"
-	PropInnerNum                 = "INNER_NUM"
-	PropInnerBase                = "INNER_BASE"
-	PropInnerMultiDispatch       = "INNER_MULTI_DISPATCH"
-	PropInnerMultiOffset         = "INNER_MULTI_QUEUE_OFFSET"
-	PropLiteTopic                = "__LITE_TOPIC"
-	PropTimerDelaySec            = "TIMER_DELAY_SEC"
-	PropTimerDelayMs             = "TIMER_DELAY_MS"
-	PropTimerDeliverMs           = "TIMER_DELIVER_MS"
-	PropShardingKey              = "__SHARDINGKEY"
-	PropPriority                 = "_SYS_MSG_PRIORITY_"
-	PropCluster                  = "CLUSTER"
-	PropRegion                   = "MSG_REGION"
-	PropTraceOn                  = "TRACE_ON"
-	PropMessageType              = "MSG_TYPE"
-	PropCorrelationID            = "CORRELATION_ID"
-	PropReplyToClient            = "REPLY_TO_CLIENT"
-	PropTTL                      = "TTL"
-	PropPushReplyTime            = "PUSH_REPLY_TIME"
-	PropPopCheckpoint            = "POP_CK"
-	PropBornTimestamp            = "BORN_TIMESTAMP"
-	PropCRC                      = "__CRC32#"
+	PropTags                = "TAGS"
+	PropKeys                = "KEYS"
+	PropUniqKey             = "UNIQ_KEY"
+	PropWait                = "WAIT"
+	PropDelay               = "DELAY"
+	PropRealTopic           = "REAL_TOPIC"
+	PropRealQueueID         = "REAL_QID"
+	PropRetryTopic          = "RETRY_TOPIC"
+	PropOriginMessageID     = "ORIGIN_MESSAGE_ID"
+	PropReconsumeTime       = "RECONSUME_TIME"
+	PropMaxReconsumeTimes   = "MAX_RECONSUME_TIMES"
+	PropDLQOriginTopic      = "DLQ_ORIGIN_TOPIC"
+	PropDLQOriginMessageID  = "DLQ_ORIGIN_MESSAGE_ID"
+	PropProducerGroup       = "PGROUP"
+	PropTransactionPrepared = "TRAN_MSG"
+	PropInnerNum            = "INNER_NUM"
+	PropInnerBase           = "INNER_BASE"
+	PropInnerMultiDispatch  = "INNER_MULTI_DISPATCH"
+	PropInnerMultiOffset    = "INNER_MULTI_QUEUE_OFFSET"
+	PropLiteTopic           = "__LITE_TOPIC"
+	PropTimerDelaySec       = "TIMER_DELAY_SEC"
+	PropTimerDelayMs        = "TIMER_DELAY_MS"
+	PropTimerDeliverMs      = "TIMER_DELIVER_MS"
+	PropShardingKey         = "__SHARDINGKEY"
+	PropPriority            = "_SYS_MSG_PRIORITY_"
+	PropCluster             = "CLUSTER"
+	PropRegion              = "MSG_REGION"
+	PropTraceOn             = "TRACE_ON"
+	PropMessageType         = "MSG_TYPE"
+	PropCorrelationID       = "CORRELATION_ID"
+	PropReplyToClient       = "REPLY_TO_CLIENT"
+	PropTTL                 = "TTL"
+	PropPushReplyTime       = "PUSH_REPLY_TIME"
+	PropPopCheckpoint       = "POP_CK"
+	PropBornTimestamp       = "BORN_TIMESTAMP"
+	PropCRC                 = "__CRC32#"
+
+	// Properties that only aerobee has. OwnPropertyPrefix is before all of them.
+	OwnPropertyPrefix = "AEROBEE_"
+	PropDeadReason    = "AEROBEE_DLQ_REASON" // why a message is a dead letter
+	PropDeadLimit     = "AEROBEE_DLQ_LIMIT"  // how often it might have been tried again
+	PropDeadClient    = "AEROBEE_DLQ_CLIENT" // address of the consumer that gave it up
+	PropRedriven      = "AEROBEE_REDRIVEN"   // id of the dead letter that a message is a copy of
+
+	// Values of PropDeadReason.
+	DeadMaxAttempts = "MAX_ATTEMPTS" // it was tried as often as allowed
+	DeadRejected    = "REJECTED"     // its consumer asked for it: delay level -1
+	DeadOrdered     = "ORDERED"      // sent to the retry topic too often, or by a group that holds queue locks
+
 	TransientPropertyPrefix      = "__RMQ.TRANSIENT."
 	nameSeparator           byte = 1 // between a property's name and its value
 	propertySeparator       byte = 2 // after each property
