@@ -20,6 +20,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/offsets"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/run"
@@ -56,6 +57,7 @@ type Broker struct {
 	offsets *offsets.Table
 	hold    *hold.Table
 	delay   *delay.Service
+	timer   *timer.Service // nil without timerWheelEnable
 	locks   *locks.Table
 	stats   *stats.Stats
 	traffic traffic
