@@ -35,14 +35,14 @@ type check struct {
 const (
 	ownAt    = 64
 	ownMagic = "aerobee1"
-	ownSize  = 32
+	ownSize  = 40
 )
 
 // appendFile is the begin of the file.
 func (c *check) appendFile(b []byte, precision int64) []byte {
 	b = append(c.append(b), make([]byte, ownAt-checkSize)...)
 	b = append(b, ownMagic...)
-	for _, n := range []int64{precision, c.done, c.part} {
+	for _, n := range []int64{precision, c.done, c.part, c.read} {
 		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
 	return b
@@ -56,6 +56,9 @@ func (c *check) readOwn(f vfs.File) (precision int64) {
 	}
 	be := binary.BigEndian
 	c.done, c.part = int64(be.Uint64(b[16:])), int64(be.Uint64(b[24:]))
+	if int64(be.Uint64(b[32:])) != c.read {
+		c.part = 0 // a Java broker has gone on
+	}
 	return int64(be.Uint64(b[8:]))
 }
 

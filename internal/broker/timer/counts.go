@@ -10,24 +10,24 @@ import (
 // counts is the number of pending messages by real topic: the file timermetrics.
 // A count never goes below 0.
 type counts struct {
-	byTopic map[string]protocol.Metric
+	byTopic map[string]*protocol.Metric // pointers: names to add may alias what is reused
 	version protocol.DataVersion
 	changed bool
 }
 
 func (c *counts) add(topic string, n, now int64) {
-	m, ok := c.byTopic[topic]
-	if !ok {
+	m := c.byTopic[topic]
+	if m == nil {
 		if n <= 0 {
 			return
 		}
 		if c.byTopic == nil {
-			c.byTopic = make(map[string]protocol.Metric)
+			c.byTopic = make(map[string]*protocol.Metric)
 		}
-		topic = strings.Clone(topic)
+		m = new(protocol.Metric)
+		c.byTopic[strings.Clone(topic)] = m
 	}
 	m.Count, m.TimeStamp = max(m.Count+n, 0), now
-	c.byTopic[topic] = m
 	c.changed = true
 	c.version.Counter++
 	c.version.Timestamp = now
@@ -35,29 +35,26 @@ func (c *counts) add(topic string, n, now int64) {
 
 // clear sets all counts to 0: nothing is pending.
 func (c *counts) clear() {
-	for topic, m := range c.byTopic {
-		if m.Count != 0 {
-			m.Count = 0
-			c.byTopic[topic] = m
-			c.changed = true
-		}
+	for _, m := range c.byTopic {
+		c.changed = c.changed || m.Count != 0
+		m.Count = 0
 	}
 }
 
 func (c *counts) copy() protocol.TimerMetrics {
 	t := protocol.TimerMetrics{DataVersion: c.version, TimingCount: make(map[string]protocol.Metric, len(c.byTopic))}
 	for topic, m := range c.byTopic {
-		t.TimingCount[topic] = m
+		t.TimingCount[topic] = *m
 	}
 	return t
 }
 
 func (c *counts) load(t protocol.TimerMetrics) {
 	c.version = t.DataVersion
-	c.byTopic = make(map[string]protocol.Metric, len(t.TimingCount))
+	c.byTopic = make(map[string]*protocol.Metric, len(t.TimingCount))
 	for topic, m := range t.TimingCount {
 		m.Count = max(m.Count, 0)
-		c.byTopic[topic] = m
+		c.byTopic[topic] = &m
 	}
 }
 

@@ -43,10 +43,29 @@ func (s *Service) checkpoints(ctx context.Context) error {
 }
 
 // Checkpoint writes entries, wheel and, as soon as the commit log is flushed far
-// enough, timercheck. It does nothing when nothing has changed.
+// enough, timercheck. It does nothing when nothing has changed. After a failure the
+// index is made anew: what a failed sync left on disk is not known, and a second
+// one would not tell.
 func (s *Service) Checkpoint() error {
 	s.files.Lock()
 	defer s.files.Unlock()
+	s.mu.Lock()
+	broken := s.mu.broken
+	s.mu.Unlock()
+	if broken != nil {
+		return nil // the other goroutine is at it
+	}
+	err := s.checkpoint()
+	if err != nil && !vfs.NoSpace(err) {
+		s.mu.Lock()
+		s.mu.broken = err
+		s.mu.Unlock()
+		s.wake()
+	}
+	return err
+}
+
+func (s *Service) checkpoint() error {
 	now := s.cfg.Now()
 	s.mu.Lock()
 	s.mu.rates.sample(now)
@@ -142,11 +161,8 @@ func (s *Service) tryCandidate() error {
 	if c == nil || s.cfg.Store.Flushed() < c.end {
 		return nil
 	}
-	if err := s.writeCheck(c.check); err != nil {
-		return err
-	}
-	s.files.candidate = nil
-	return nil
+	s.files.candidate = nil // after an error nobody knows what is written
+	return s.writeCheck(c.check)
 }
 
 func (s *Service) writeCheck(c check) error {
@@ -156,6 +172,7 @@ func (s *Service) writeCheck(c check) error {
 	if err := s.files.check.Sync(); err != nil {
 		return fmt.Errorf("%s: %w", s.path("config/timercheck"), err)
 	}
+	s.files.durable = c
 	return nil
 }
 

@@ -32,8 +32,9 @@ func (s *Service) placeOf(out, from int64) place {
 	return p
 }
 
-// lateRoll is by how many slots a Java broker may have indexed a message later than
-// it was stored.
+// lateRoll is by how many slots a message may have been indexed later than it was
+// stored. What seems to have rolled less than that before an index is made anew, is
+// taken in again, and may come twice.
 const lateRoll = 60
 
 // index reads the next messages of the queue. It answers whether there may be more.
@@ -97,6 +98,9 @@ func (s *Service) admit(w *waiting, phy int64, size int32, at int) error {
 		s.out.buf = s.out.buf[:at]
 		return nil
 	}
+	if p.rolls && p.unit < s.read {
+		p = s.placeOf(w.out, s.read)
+	}
 	now := s.unitNow()
 	switch {
 	case p.unit >= s.read:
@@ -149,21 +153,22 @@ func (s *Service) add(w *waiting, p place, phy int64, size int32) error {
 // staged is what the wheel will be once the entries are written.
 type staged struct {
 	slots  map[int64]slot // by unit
-	topics map[string]int64
+	topics map[string]*int64 // pointers: an assignment would replace the key by one that aliases
 	n      int64
 }
 
 func (g *staged) put(sl slot, w *waiting) {
 	if g.slots == nil {
-		g.slots, g.topics = make(map[int64]slot), make(map[string]int64)
+		g.slots, g.topics = make(map[int64]slot), make(map[string]*int64)
 	}
 	g.slots[sl.unit] = sl
 	if w.recall == "" {
-		if _, ok := g.topics[w.topic]; ok {
-			g.topics[w.topic]++
-		} else {
-			g.topics[strings.Clone(w.topic)] = 1
+		n := g.topics[w.topic]
+		if n == nil {
+			n = new(int64)
+			g.topics[strings.Clone(w.topic)] = n
 		}
+		*n++
 	}
 	g.n++
 }
@@ -183,7 +188,7 @@ func (s *Service) apply(now int64) {
 		s.mu.wheel.put(sl)
 	}
 	for topic, n := range s.staged.topics {
-		s.mu.counts.add(topic, n, now)
+		s.mu.counts.add(topic, *n, now)
 	}
 	s.mu.rates.in += s.staged.n
 	s.mu.changed = true

@@ -52,7 +52,7 @@ func openLog(fs vfs.FS, dir string, fileSize int64) (*timerLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, info := range infos {
+	for _, info := range infos {
 		if info.IsDir {
 			continue
 		}
@@ -61,7 +61,7 @@ func openLog(fs vfs.FS, dir string, fileSize int64) (*timerLog, error) {
 		if err != nil || len(info.Name) != 20 || start < 0 || start%fileSize != 0 {
 			return nil, errors.Join(fmt.Errorf("%s: not a file of a timer log of files of %d bytes (mappedFileSizeTimerLog)", path, fileSize), l.close())
 		}
-		if info.Size != fileSize && (info.Size != 0 || i < len(infos)-1) {
+		if info.Size != fileSize && info.Size != 0 { // 0: made just before a power cut
 			return nil, errors.Join(fmt.Errorf("%s: %d bytes, expected %d (mappedFileSizeTimerLog)", path, info.Size, fileSize), l.close())
 		}
 		f, err := fs.Open(path)

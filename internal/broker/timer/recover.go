@@ -78,10 +78,14 @@ func (s *Service) recover(found, made bool) error {
 			s.read -= slotsAhead - blankSlots // nobody knows what was delivered
 		}
 	}
+	precision := c.readOwn(s.files.check)
+	s.done, s.part = c.done, c.part
+	s.files.durable = *c
+	s.files.durable.read = s.read * s.precision
 	if err := s.mu.wheel.load(s.files.wheel, s.read); err != nil {
 		return fmt.Errorf("%s: %w", s.path("timerwheel"), err)
 	}
-	why := s.distrust(c, made)
+	why := s.distrust(c, made, precision)
 	if why == nil {
 		why = s.replay(c.log)
 	}
@@ -100,7 +104,7 @@ func (s *Service) publishRecovered() {
 }
 
 // distrust tells why the files cannot be what they claim.
-func (s *Service) distrust(c *check, made bool) error {
+func (s *Service) distrust(c *check, made bool, precision int64) error {
 	switch limit := s.log.limit(); {
 	case made && (c.log > 0 || limit > 0):
 		return errors.New("timerwheel is missing")
@@ -108,11 +112,9 @@ func (s *Service) distrust(c *check, made bool) error {
 		return errors.New("a file of timerlog is missing")
 	case c.log > limit:
 		return fmt.Errorf("timerlog ends before %d, where timercheck says it reaches", c.log)
+	case precision != 0 && precision != s.precision:
+		return fmt.Errorf("timerPrecisionMs was %d", precision)
 	}
-	if p := c.readOwn(s.files.check); p != 0 && p != s.precision {
-		return fmt.Errorf("timerPrecisionMs was %d", p)
-	}
-	s.done, s.part = c.done, c.part
 	return nil
 }
 
@@ -162,6 +164,9 @@ func (s *Service) replay(claimed int64) error {
 	}
 	if next >= 0 {
 		s.done = max(s.done, s.queue) // between the last entry and here were messages delivered at once
+		if next < s.queue {
+			s.part = 0 // some may have been missing from the slot
+		}
 		s.queue = next
 	}
 	low, high := s.cfg.Store.MinOffset(Topic, 0), s.cfg.Store.MaxOffset(Topic, 0)
@@ -226,10 +231,13 @@ func (s *Service) reset(why error) error {
 	low, high := s.cfg.Store.MinOffset(Topic, 0), s.cfg.Store.MaxOffset(Topic, 0)
 	s.cfg.Log.Warn("timer: the index is made anew from the queue", slog.Any("why", why), slog.Int64("messages", high-low))
 	s.done = max(s.done, min(s.queue, high))
-	s.queue = low
+	s.queue, s.part = low, 0 // part: messages may come into another slot than before
 	s.staged.reset()
-	// timercheck first: nothing may be claimed that is gone.
-	if err := s.writeCheck(check{read: s.read * s.precision, version: s.mu.state.version, done: s.done, part: s.part}); err != nil {
+	// timercheck first: nothing may be claimed that is gone, nor copies that are
+	// not flushed yet.
+	d := &s.files.durable
+	claim := check{read: d.read, version: d.version, done: max(d.done, min(d.queue, high))}
+	if err := s.writeCheck(claim); err != nil {
 		return err
 	}
 	if err := s.log.seek(0); err != nil {
@@ -240,7 +248,7 @@ func (s *Service) reset(why error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.wheel = wheel{}
+	s.mu.wheel, s.mu.broken = wheel{}, nil
 	s.mu.counts.clear()
 	s.publishRecovered()
 	s.files.candidate = nil

@@ -106,6 +106,7 @@ type Service struct {
 		sync.Mutex  // held while the index is written
 		wheel       vfs.File
 		check       vfs.File
+		durable     check // what timercheck says
 		candidate   *candidate
 		countsSaved time.Time
 		cleaned     time.Time
@@ -115,6 +116,7 @@ type Service struct {
 		wheel   wheel
 		state   check // as far as everything is settled; read in ms
 		changed bool  // since the last check point
+		broken  error // a sync failed: nobody knows what is on disk
 		counts  counts
 		rates   rates
 	}
@@ -193,6 +195,13 @@ func (s *Service) turn(ctx context.Context) time.Duration {
 	}
 	if !s.settle(ctx) {
 		return s.backoff
+	}
+	s.mu.Lock()
+	broken := s.mu.broken
+	s.mu.Unlock()
+	if broken != nil {
+		s.rebuild(broken)
+		return 0
 	}
 	settings := s.cfg.Settings()
 	busy := !settings.StopEnqueue && s.index()
