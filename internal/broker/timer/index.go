@@ -39,7 +39,7 @@ const lateRoll = 60
 
 // index reads the next messages of the queue. It answers whether there may be more.
 func (s *Service) index() (more bool) {
-	if s.unitNow()-s.read > slotsAhead {
+	if !s.rebuilding() && s.unitNow()-s.read > slotsAhead {
 		return false // the wheel is full of what was due while nobody delivered
 	}
 	units := s.cfg.Store.Units(Topic, 0, s.queue, turnMessages)
@@ -82,8 +82,13 @@ func (s *Service) drain() (more bool) {
 		s.cfg.Log.Warn("timer: the next message lies outside of the queue", slog.Int64("offset", s.queue), slog.Int64("min", low), slog.Int64("max", high))
 		s.queue = corrected
 	}
+	s.done = min(s.done, s.queue)
 	return high > s.queue
 }
+
+// rebuilding tells whether messages are indexed that were before. Until all are,
+// slots are not complete, and none is delivered.
+func (s *Service) rebuilding() bool { return s.queue < s.done }
 
 // admit gives a message its entry, or makes its copy if it is due. at is where its
 // record begins in the buffer of copies.
@@ -103,7 +108,7 @@ func (s *Service) admit(w *waiting, phy int64, size int32, at int) error {
 	}
 	now := s.unitNow()
 	switch {
-	case p.unit >= s.read:
+	case p.unit >= s.read && p.unit >= now-slotsAhead:
 	case p.unit < now:
 		if w.recall == "" {
 			s.out.add(w.copy(neverIndexed, s.cfg.Now().UnixMilli(), false), w, p.unit, false, false)

@@ -208,7 +208,7 @@ func (s *Service) turn(ctx context.Context) time.Duration {
 	if !s.settle(ctx) {
 		return s.backoff
 	}
-	busy = !settings.StopDequeue && s.expire(settings) || busy
+	busy = !settings.StopDequeue && !s.rebuilding() && s.expire(settings) || busy
 	if !s.settle(ctx) {
 		return s.backoff
 	}

@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Delivery at any time, and recall, on a server of their own: the roll window is short, and tests stop and kill it. */
@@ -230,6 +232,7 @@ class TimerTest {
         notEarly(inbox.await(1).get(0), due);
     }
 
+    @Timeout(value = 10, unit = TimeUnit.MINUTES) // real delays, and two starts of a broker
     @Test
     @Order(8)
     void pendingMessagesSurviveAStopAndAKill() throws Exception {
