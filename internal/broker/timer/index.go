@@ -157,7 +157,7 @@ func (s *Service) add(w *waiting, p place, phy int64, size int32) error {
 
 // staged is what the wheel will be once the entries are written.
 type staged struct {
-	slots  map[int64]slot // by unit
+	slots  map[int64]slot    // by unit
 	topics map[string]*int64 // pointers: an assignment would replace the key by one that aliases
 	n      int64
 }

@@ -172,8 +172,12 @@ func TestGarbageInTheQueueIsPassedOver(t *testing.T) {
 	w := newWorld(t)
 	w.open()
 	for _, props := range [][]string{
-		{}, {message.PropTimerOutMs, "x"}, {message.PropTimerOutMs, "-5"}, {message.PropTimerOutMs, "1"},
-		{message.PropTimerOutMs, "1", message.PropRealTopic, "T"}, {message.PropTimerOutMs, "1", message.PropRealTopic, "T", message.PropRealQueueID, "-1"},
+		{},
+		{message.PropTimerOutMs, "x"},
+		{message.PropTimerOutMs, "-5"},
+		{message.PropTimerOutMs, "1"},
+		{message.PropTimerOutMs, "1", message.PropRealTopic, "T"},
+		{message.PropTimerOutMs, "1", message.PropRealTopic, "T", message.PropRealQueueID, "-1"},
 		{message.PropTimerOutMs, "9223372036854775807", message.PropRealTopic, "T", message.PropRealQueueID, "1"},
 	} {
 		var p []byte
