@@ -173,7 +173,7 @@ const minTimerLog = 120
 // 1000 ms, the next one below.
 func (b *Broker) TimerPrecision() time.Duration {
 	for _, p := range []time.Duration{time.Second, 500 * time.Millisecond, 200 * time.Millisecond} {
-		if b.TimerPrecisionMs >= p {
+		if b.TimerPrecisionWish >= p {
 			return p
 		}
 	}

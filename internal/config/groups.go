@@ -152,7 +152,7 @@ type Delay struct {
 // Timer says how messages are delivered at any time, and recalled.
 type Timer struct {
 	TimerEnable         bool          `prop:"timerWheelEnable" default:"true" doc:"Deliver messages at the time that they ask for. Without it such messages are refused, and those that wait go on waiting."`
-	TimerPrecisionMs    time.Duration `prop:"timerPrecisionMs" default:"1000" unit:"ms" min:"1" doc:"By how much a delivery may be late: 100, 200, 500 or 1000; other values count as the next one below. The files depend on it: after a change they are made anew, and a Java broker must have the same."`
+	TimerPrecisionWish  time.Duration `prop:"timerPrecisionMs" default:"1000" unit:"ms" min:"1" doc:"By how much a delivery may be late: 100, 200, 500 or 1000; other values count as the next one below. The files depend on it: after a change they are made anew, and a Java broker must have the same."`
 	TimerRollWindow     int64         `prop:"timerRollWindowSlot" default:"172800" min:"0" doc:"A message that waits longer than so many times timerPrecisionMs is stored anew on the way; at most two thirds of fileReservedTime."`
 	TimerLogFileSize    int64         `prop:"mappedFileSizeTimerLog" default:"104857600" unit:"bytes" min:"1" doc:"Size of a file of the timer log. A Java broker must have the same."`
 	TimerFlushInterval  time.Duration `prop:"timerFlushIntervalMs" default:"1000" unit:"ms" min:"1" reload:"true" doc:"Time between writes of the timer's index. What was delivered since the last one is delivered again after a crash."`

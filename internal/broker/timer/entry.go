@@ -96,5 +96,3 @@ func appendBlank(b []byte, rest int64) []byte {
 	b = binary.BigEndian.AppendUint64(b, 0)
 	return binary.BigEndian.AppendUint32(b, blankMagic)
 }
-
-func isBlank(b []byte) bool { return binary.BigEndian.Uint32(b[12:]) == blankMagic }
