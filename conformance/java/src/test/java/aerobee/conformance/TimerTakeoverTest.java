@@ -86,10 +86,10 @@ class TimerTakeoverTest {
             times.merge(body, 1, Integer::sum);
             assertTrue(m.getStoreTimestamp() >= due.get(body), body + " came " + (due.get(body) - m.getStoreTimestamp()) + " ms early");
         }
-        HashSet<String> unwanted = new HashSet<>(recalled);
-        unwanted.retainAll(times.keySet());
-        assertEquals(new HashSet<>(), unwanted, "recalled");
-        if (!killed) {
+        if (!killed) { // what was not indexed before a kill, and is due before it is, is delivered without a look at recalls
+            HashSet<String> unwanted = new HashSet<>(recalled);
+            unwanted.retainAll(times.keySet());
+            assertEquals(new HashSet<>(), unwanted, "recalled");
             times.values().removeIf(n -> n == 1);
             assertEquals(Map.of(), times, "more than once");
         }
