@@ -135,6 +135,10 @@ func allRows() []row {
 			measure: driven(load.Latency, load.Config{Size: 128, Conns: 4, Rate: 1000}, 0),
 			budgets: []budget{below(deliveryP50, 2), below(deliveryP99, 4)},
 		},
+		{
+			name: "timer messages, sent and delivered, 128 B, 4 connections x 32 in flight, async flush", measure: timers,
+			budgets: []budget{faster(3), cheaper(4)},
+		},
 	}
 	return append(rows, stateRows()...)
 }

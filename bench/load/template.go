@@ -44,6 +44,9 @@ type frame struct {
 func sendFrame(c Config, broker string) (*frame, error) {
 	props := string(message.AppendProperty(nil, message.PropUniqKey, uniqPrefix+markUniq))
 	props = message.WithProperty(props, message.PropWait, "true")
+	if c.Delay > 0 {
+		props = message.WithProperty(props, message.PropTimerDelayMs, strconv.FormatInt(c.Delay.Milliseconds(), 10))
+	}
 	propsOf := func(i int) string {
 		if len(c.Properties) == 0 {
 			return props

@@ -87,6 +87,8 @@ func (f *serverFlags) settings(cmd *cobra.Command) (*config.Broker, error) {
 		{"", "aerobeeDiskMinFreeBytes", strconv.Itoa(512 << 20)},
 		{"", "diskSpaceWarningLevelRatio", "100"},
 		{"", "diskSpaceCleanForciblyRatio", "100"},
+		{"", "timerMaxDelaySec", strconv.Itoa(40 * 24 * 3600)},
+		{"", "recallMessageEnable", "true"},
 	}
 	for _, s := range byFlag {
 		if err := b.Override(s.key, s.value); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/offsets"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
@@ -62,6 +63,7 @@ type Broker struct {
 	hold    *hold.Table
 	delay   *delay.Service
 	filters *filters.Table
+	timer   *timer.Service // nil without timerWheelEnable
 	locks   *locks.Table
 	stats   *stats.Stats
 	cold    coldLimits

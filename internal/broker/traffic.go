@@ -16,6 +16,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/hold"
 	"github.com/aerobee/aerobee/internal/broker/locks"
 	"github.com/aerobee/aerobee/internal/broker/offsets"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/remoting"
@@ -100,6 +101,9 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	if err := b.openTimer(); err != nil {
+		return err
+	}
 	b.hold = hold.New(hold.Config{Resume: b.resumePulls, Dropped: b.dropPull, Now: b.now})
 	b.traffic.broadcast = offsets.NewBroadcast(offsets.BroadcastConfig{
 		Offsets: b.offsets, Online: b.clientOnline, Start: b.firstOffset, Now: b.now,
@@ -108,6 +112,9 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	})
 	b.traffic.follow = map[string]func(store.Arrival){
 		delay.Topic: func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
+	}
+	if b.timer != nil {
+		b.traffic.follow[timer.Topic] = func(store.Arrival) { b.timer.Arrived() }
 	}
 	b.store.SetArrival(b.arrived)
 	b.store.SetGroupDone(b.flushTouched)
@@ -118,6 +125,9 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 func (b *Broker) startTraffic(g *run.Group) {
 	b.hold.Start(g)
 	b.delay.Start(g)
+	if b.timer != nil {
+		b.timer.Start(g)
+	}
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
@@ -126,11 +136,12 @@ func (b *Broker) startTraffic(g *run.Group) {
 	g.Go("queue locks", b.sweepLocks)
 }
 
-// closeTraffic writes the places of the delay levels and the consumers' filters.
-// It is called after the goroutines have ended and the store is flushed.
+// closeTraffic writes the places of the delay levels, the consumers' filters and
+// the timer's index. It is called after the goroutines have ended and the store
+// is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
-	return errors.Join(b.delay.Save(), b.filters.Save())
+	return errors.Join(b.delay.Save(), b.filters.Save(), b.closeTimer())
 }
 
 func (b *Broker) sweepLocks(ctx context.Context) error {

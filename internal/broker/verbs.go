@@ -35,6 +35,9 @@ func (b *Broker) clientVerbs() []verb {
 		{code: protocol.ReqSendReplyMessage, serve: b.sendReplyMessage},
 		{code: protocol.ReqSendReplyMessageV2, serve: b.sendReplyMessage},
 
+		// timed.go
+		{code: protocol.ReqRecallMessage, serve: b.recallMessage},
+
 		// pull.go
 		{code: protocol.ReqPullMessage, serve: b.pullMessage, mainOnly: true},
 		{code: protocol.ReqLitePullMessage, serve: b.pullMessage, mainOnly: true},
@@ -117,6 +120,11 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqGetBrokerRuntimeInfo, slow: b.runtimeInfo},
 		{code: protocol.ReqViewBrokerStatsData, serve: b.viewStats},
 		{code: protocol.ReqGetBrokerHAStatus, serve: b.haStatus},
+
+		// timed.go
+		{code: protocol.ReqGetTimerCheckPoint, serve: b.timerCheckPoint},
+		{code: protocol.ReqGetTimerMetrics, slow: func(_ context.Context, c *remoting.Call) error { return b.timerMetrics(c) }},
+		{code: protocol.ReqSwitchTimerEngine, serve: b.switchTimerEngine},
 
 		// maintenance_verbs.go
 		{code: protocol.ReqCleanExpiredConsumeQueue, serve: b.cleanQueues},

@@ -158,6 +158,22 @@ type Delay struct {
 	FlushDelayOffset  time.Duration `prop:"flushDelayOffsetInterval" default:"10000" unit:"ms" min:"1" doc:"Time between writes of the delay levels' offsets."`
 }
 
+// Timer says how messages are delivered at any time, and recalled.
+type Timer struct {
+	TimerEnable         bool          `prop:"timerWheelEnable" default:"true" doc:"Deliver messages at the time that they ask for. Without it such messages are refused, and those that wait go on waiting."`
+	TimerPrecisionWish  time.Duration `prop:"timerPrecisionMs" default:"1000" unit:"ms" min:"1" doc:"By how much a delivery may be late: 100, 200, 500 or 1000; other values count as the next one below. The files depend on it: after a change they are made anew, and a Java broker must have the same."`
+	TimerRollWindow     int64         `prop:"timerRollWindowSlot" default:"172800" min:"0" doc:"A message that waits longer than so many times timerPrecisionMs is stored anew on the way; at most two thirds of fileReservedTime."`
+	TimerLogFileSize    int64         `prop:"mappedFileSizeTimerLog" default:"104857600" unit:"bytes" min:"1" doc:"Size of a file of the timer log. A Java broker must have the same."`
+	TimerFlushInterval  time.Duration `prop:"timerFlushIntervalMs" default:"1000" unit:"ms" min:"1" reload:"true" doc:"Time between writes of the timer's index. What was delivered since the last one is delivered again after a crash."`
+	TimerMaxDelay       time.Duration `prop:"timerMaxDelaySec" default:"259200" unit:"s" min:"1" reload:"true" doc:"How far ahead a delivery may be asked for. aerobee server sets 40 days."`
+	TimerStopEnqueue    bool          `prop:"timerStopEnqueue" default:"false" reload:"true" doc:"Take no more messages from the timer's queue into its index: they wait."`
+	TimerStopDequeue    bool          `prop:"timerStopDequeue" default:"false" reload:"true" doc:"Deliver nothing that the timer has."`
+	TimerCongestNum     int64         `prop:"timerCongestNumEachSlot" default:"2147483647" min:"1" reload:"true" doc:"Messages due in one timerPrecisionMs above which some more, and from twice as many on all, are refused."`
+	TimerTopicInRecalls bool          `prop:"appendTopicForTimerDeleteKey" default:"false" reload:"true" doc:"Recalls name the topic too, so that two messages with one unique key in different topics are told apart."`
+	RecallEnable        bool          `prop:"recallMessageEnable" default:"false" reload:"true" doc:"Allow the recall of messages that wait in the timer. aerobee server sets it."`
+	RecallUnwritable    bool          `prop:"allowRecallWhenBrokerNotWriteable" default:"true" reload:"true" doc:"Allow it also while brokerPermission has no write."`
+}
+
 // Clients says how long connected clients are remembered and what they hear.
 type Clients struct {
 	ChannelExpiredTimeout      time.Duration `prop:"channelExpiredTimeout" default:"120000" unit:"ms" min:"1" reload:"true" doc:"A client without a heartbeat for so long is gone."`

@@ -89,12 +89,16 @@ const (
 	PropDeadLimit     = "AEROBEE_DLQ_LIMIT"  // how often it might have been tried again
 	PropDeadClient    = "AEROBEE_DLQ_CLIENT" // address of the consumer that gave it up
 	PropRedriven      = "AEROBEE_REDRIVEN"   // id of the dead letter that a message is a copy of
-
 	// Values of PropDeadReason.
-	DeadMaxAttempts = "MAX_ATTEMPTS" // it was tried as often as allowed
-	DeadRejected    = "REJECTED"     // its consumer asked for it: delay level -1
-	DeadOrdered     = "ORDERED"      // sent to the retry topic too often, or by a group that holds queue locks
-
+	DeadMaxAttempts              = "MAX_ATTEMPTS" // it was tried as often as allowed
+	DeadRejected                 = "REJECTED"     // its consumer asked for it: delay level -1
+	DeadOrdered                  = "ORDERED"      // sent to the retry topic too often, or by a group that holds queue locks
+	PropTimerOutMs               = "TIMER_OUT_MS"
+	PropTimerEnqueueMs           = "TIMER_ENQUEUE_MS"
+	PropTimerDequeueMs           = "TIMER_DEQUEUE_MS"
+	PropTimerRollTimes           = "TIMER_ROLL_TIMES"
+	PropTimerDelUniqKey          = "TIMER_DEL_UNIQKEY"
+	PropStartDeliverTime         = "__STARTDELIVERTIME"
 	TransientPropertyPrefix      = "__RMQ.TRANSIENT."
 	nameSeparator           byte = 1 // between a property's name and its value
 	propertySeparator       byte = 2 // after each property
