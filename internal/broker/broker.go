@@ -20,6 +20,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/offsets"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/transaction"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/run"
@@ -49,17 +50,18 @@ type Broker struct {
 	log      *slog.Logger
 	now      func() time.Time
 
-	store   *store.Store
-	topics  *meta.Topics
-	groups  *meta.Groups
-	clients *registry.Registry
-	offsets *offsets.Table
-	hold    *hold.Table
-	delay   *delay.Service
-	locks   *locks.Table
-	stats   *stats.Stats
-	traffic traffic
-	metrics *metrics
+	store        *store.Store
+	topics       *meta.Topics
+	groups       *meta.Groups
+	clients      *registry.Registry
+	offsets      *offsets.Table
+	hold         *hold.Table
+	delay        *delay.Service
+	transactions *transaction.Service
+	locks        *locks.Table
+	stats        *stats.Stats
+	traffic      traffic
+	metrics      *metrics
 
 	ports    ports
 	group    *run.Group // all goroutines

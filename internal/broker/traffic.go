@@ -16,6 +16,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/offsets"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/message"
+	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
 	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/store"
@@ -38,6 +39,7 @@ type traffic struct {
 	pulls     sync.Pool // of *pull
 	buffers   sync.Pool // of *[]byte, records on their way out
 	suffix    atomic.Pointer[brokerProps]
+	asked     atomic.Uint32 // questions to producers, to take turns
 
 	// follow has the services that read topics of the broker's own, by topic. They
 	// must not block. It does not change once the store has the table.
@@ -89,6 +91,9 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	if err := b.openTransactions(); err != nil {
+		return err
+	}
 	b.hold = hold.New(hold.Config{Resume: b.resumePulls, Dropped: b.dropPull, Now: b.now})
 	b.traffic.broadcast = offsets.NewBroadcast(offsets.BroadcastConfig{
 		Offsets: b.offsets, Online: b.clientOnline, Start: b.firstOffset, Now: b.now,
@@ -96,7 +101,8 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 		IdleExpiry:    func() time.Duration { return broadcastIdleExpiry },
 	})
 	b.traffic.follow = map[string]func(store.Arrival){
-		delay.Topic: func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
+		delay.Topic:        func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
+		protocol.HalfTopic: func(a store.Arrival) { b.transactions.Arrived(a.Offset) },
 	}
 	b.store.SetArrival(b.arrived)
 	b.store.SetGroupDone(b.flushTouched)
@@ -107,6 +113,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 func (b *Broker) startTraffic(g *run.Group) {
 	b.hold.Start(g)
 	b.delay.Start(g)
+	b.transactions.Start(g)
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
@@ -114,10 +121,11 @@ func (b *Broker) startTraffic(g *run.Group) {
 	g.Go("queue locks", b.sweepLocks)
 }
 
-// closeTraffic writes the places of the delay levels. It is called after the
+// closeTraffic writes the places of the delay levels and of the transactions. It is called after the
 // goroutines have ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
+	b.transactions.Close()
 	return b.delay.Save()
 }
 

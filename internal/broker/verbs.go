@@ -35,6 +35,9 @@ func (b *Broker) clientVerbs() []verb {
 		{code: protocol.ReqSendReplyMessage, serve: b.sendReplyMessage},
 		{code: protocol.ReqSendReplyMessageV2, serve: b.sendReplyMessage},
 
+		// transactions.go
+		{code: protocol.ReqEndTransaction, serve: b.endTransaction},
+
 		// pull.go
 		{code: protocol.ReqPullMessage, serve: b.pullMessage, mainOnly: true},
 		{code: protocol.ReqLitePullMessage, serve: b.pullMessage, mainOnly: true},
@@ -117,6 +120,12 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqGetBrokerRuntimeInfo, slow: b.runtimeInfo},
 		{code: protocol.ReqViewBrokerStatsData, serve: b.viewStats},
 		{code: protocol.ReqGetBrokerHAStatus, serve: b.haStatus},
+
+		// transaction_verbs.go
+		{code: protocol.ReqResumeCheckHalfMessage, slow: b.resumeCheck},
+		{code: protocol.ReqListOpenTransactions, slow: b.listTransactions},
+		{code: protocol.ReqDecideTransaction, slow: b.decideTransaction},
+		{code: protocol.ReqRecheckTransactions, serve: b.recheckTransactions},
 
 		// maintenance_verbs.go
 		{code: protocol.ReqCleanExpiredConsumeQueue, serve: b.cleanQueues},

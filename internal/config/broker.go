@@ -23,6 +23,7 @@ type Broker struct {
 	Retention
 	Reads
 	Delay
+	Transactions
 	Clients
 	Network
 
