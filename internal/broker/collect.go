@@ -54,6 +54,17 @@ var (
 	descReady        = gaugeDesc("consumer_ready_messages", "Messages not handed out.", lagLabels...)
 	descQueueLatency = gaugeDesc("consumer_queueing_latency_milliseconds", "Age of the oldest message not handed out.", lagLabels...)
 
+	// Open half messages by topic under Java's name; the rest has none there.
+	descHalf      = gaugeDesc("half_messages", "Half messages counted in and not out.", "topic")
+	descTxOpen    = prometheus.NewDesc("aerobee_transactions_open", "Half messages neither committed nor rolled back.", nil, nil)
+	descTxOldest  = prometheus.NewDesc("aerobee_transaction_oldest_age_milliseconds", "Age of the oldest that is checked.", nil, nil)
+	descTxChecks  = prometheus.NewDesc("aerobee_transaction_checks_total", "Questions sent to producers.", nil, nil)
+	descTxUnasked = prometheus.NewDesc("aerobee_transaction_checks_unsent_total", "Questions that no producer was there for.", nil, nil)
+	descTxCommits = prometheus.NewDesc("aerobee_transaction_commits_total", "Transactions committed.", nil, nil)
+	descTxBacks   = prometheus.NewDesc("aerobee_transaction_rollbacks_total", "Transactions rolled back.", nil, nil)
+	descTxGivenUp = prometheus.NewDesc("aerobee_transactions_given_up_total", "Half messages moved to TRANS_CHECK_MAX_TIME_TOPIC.", nil, nil)
+	descTxCarried = prometheus.NewDesc("aerobee_transactions_carried_total", "Half messages stored again because they held up others.", nil, nil)
+
 	descStoreSize = gaugeDesc("storage_size_bytes", "Used space of the store's file system.", storageLabels...)
 	descFlush     = gaugeDesc("storage_flush_behind_bytes", "Bytes written and not flushed.", storageLabels...)
 	descDispatch  = gaugeDesc("storage_dispatch_behind_bytes", "Bytes written and not in the queues.", storageLabels...)
@@ -70,7 +81,8 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPermission, descTopics, descGroups, descIn, descInBytes, descSize, descOut, descOutBytes, descDLQ,
 		descProducers, descConsumers, descLag, descLagLatency, descInflight, descReady, descQueueLatency,
-		descStoreSize, descFlush, descDispatch, descReserve,
+		descStoreSize, descFlush, descDispatch, descReserve, descHalf, descTxOpen, descTxOldest, descTxChecks, descTxUnasked,
+		descTxCommits, descTxBacks, descTxGivenUp, descTxCarried,
 	} {
 		ch <- d
 	}
@@ -87,6 +99,27 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectConnections(ch)
 	c.collectLags(ch)
 	c.collectStore(ch)
+	c.collectTransactions(ch)
+}
+
+func (c collector) collectTransactions(ch chan<- prometheus.Metric) {
+	left := maxSeries
+	for topic, m := range c.b.transactions.Counts() {
+		if left--; left < 0 {
+			break
+		}
+		gauge(ch, descHalf, float64(m.Count), topic)
+	}
+	open, oldest := c.b.transactions.Open()
+	gauge(ch, descTxOpen, float64(open))
+	gauge(ch, descTxOldest, age(c.b.now().UnixMilli(), oldest))
+	s := c.b.transactions.Statistics()
+	counter(ch, descTxChecks, s.Checks.Load())
+	counter(ch, descTxUnasked, s.Unasked.Load())
+	counter(ch, descTxCommits, s.Commits.Load())
+	counter(ch, descTxBacks, s.Rollbacks.Load())
+	counter(ch, descTxGivenUp, s.GivenUp.Load())
+	counter(ch, descTxCarried, s.Carried.Load())
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

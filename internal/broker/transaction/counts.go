@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +19,7 @@ import (
 type counts struct {
 	mu      sync.Mutex
 	version protocol.DataVersion
-	topics  map[string]protocol.Metric
+	topics  map[string]*protocol.Metric
 	dirty   bool
 }
 
@@ -35,25 +35,27 @@ func (c *counts) load(fs vfs.FS, path string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("transaction metrics: %w", err)
 	}
-	c.version, c.topics = m.DataVersion, m.TransactionCount
-	if c.topics == nil {
-		c.topics = make(map[string]protocol.Metric)
+	c.version, c.topics = m.DataVersion, make(map[string]*protocol.Metric)
+	for topic, count := range m.TransactionCount {
+		c.topics[topic] = &count
 	}
 	return nil
 }
 
-// add counts half messages of a topic, whose name must be in memory that is not
-// reused.
+// add counts half messages of a topic.
 func (c *counts) add(topic string, n int64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m, ok := c.topics[topic]
-	if !ok && len(c.topics) >= maxCounted {
-		return
+	if !ok {
+		if len(c.topics) >= maxCounted {
+			return
+		}
+		m = new(protocol.Metric)
+		c.topics[strings.Clone(topic)] = m
 	}
 	m.Count += n
 	m.TimeStamp = now.UnixMilli()
-	c.topics[topic] = m
 	c.version.Counter++
 	c.version.Timestamp = m.TimeStamp
 	c.dirty = true
@@ -67,13 +69,21 @@ func (c *counts) remove(topic string) {
 	c.dirty = true
 }
 
+func (c *counts) copy() map[string]protocol.Metric {
+	all := make(map[string]protocol.Metric, len(c.topics))
+	for topic, m := range c.topics {
+		all[topic] = *m
+	}
+	return all
+}
+
 // take returns what is to be written, if anything changed.
 func (c *counts) take() (m protocol.TransactionMetrics, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	changed, c.dirty = c.dirty, false
 	if changed {
-		m = protocol.TransactionMetrics{DataVersion: c.version, TransactionCount: maps.Clone(c.topics)}
+		m = protocol.TransactionMetrics{DataVersion: c.version, TransactionCount: c.copy()}
 	}
 	return m, changed
 }
@@ -95,5 +105,5 @@ func (s *Service) Forget(topic string) { s.counts.remove(topic) }
 func (s *Service) Counts() map[string]protocol.Metric {
 	s.counts.mu.Lock()
 	defer s.counts.mu.Unlock()
-	return maps.Clone(s.counts.topics)
+	return s.counts.copy()
 }

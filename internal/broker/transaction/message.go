@@ -55,7 +55,7 @@ func parse(rec []byte) (r record, err error) {
 			r.origin = number(value, -1, math.MaxInt64)
 		case message.PropTransactionImmunity:
 			seconds := number(value, -1, math.MaxInt32)
-			r.hasImmunity, r.immunity = seconds >= 0, time.Duration(seconds)*time.Second
+			r.hasImmunity, r.immunity = seconds >= 0, time.Duration(max(seconds, 0))*time.Second
 		}
 	}
 	if r.topic == "" || r.queue < 0 {

@@ -32,7 +32,7 @@ type Offsets interface {
 	Commit(group, topic string, queue int32, offset int64) error
 }
 
-// Check is a question to a producer.
+// Check is a question to a producer, valid as long as it is being asked.
 type Check struct {
 	Group  string
 	Header protocol.CheckTransactionStateRequest
@@ -171,7 +171,7 @@ func (s *Service) readOp(t *table, phy int64) (last int64, err error) {
 	tag, _ := message.Property(m.Properties, message.PropTags)
 	switch tag {
 	case tagDone:
-		err = readDone(string(m.Body), func(offset int64) { t.set(offset, answered); last = max(last, offset) })
+		err = readDone(string(m.Body), func(offset int64) { t.done(offset); last = max(last, offset) })
 	case tagChecks:
 		err = readNotes(string(m.Body), func(offset int64, checks int32) { t.note(offset, checks); last = max(last, offset) })
 	default:

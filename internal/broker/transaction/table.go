@@ -49,7 +49,7 @@ type table struct {
 	first   int64 // half offset: everything before is done
 	scanned int64 // open ones before this are in halves
 	end     int64 // of the half queue
-	done    int64 // positions in [first, end) that are not open
+	behind  int64 // positions in [first, end) that are not open
 	chunks  map[int64]*chunk
 	halves  map[int64]*half
 	order   []*half         // by offset, some of them gone
@@ -98,7 +98,7 @@ func (t *table) set(offset int64, s state) {
 	at := offset % chunkSize
 	c[at/4] = c[at/4]&^(3<<(at%4*2)) | byte(s)<<(at%4*2)
 	if was == open && offset >= t.first {
-		t.done++
+		t.behind++
 	}
 	if h := t.halves[offset]; h != nil {
 		h.gone = true
@@ -119,7 +119,7 @@ func (t *table) kept() int64 { return min(t.first, t.end-retained) }
 func (t *table) advance() {
 	for t.first < t.end && t.state(t.first) != open {
 		t.first++
-		t.done--
+		t.behind--
 	}
 	t.scanned = max(t.scanned, t.first)
 	for ; t.dropped < t.kept()/chunkSize; t.dropped++ {
@@ -162,7 +162,7 @@ func (t *table) mark(offset, last int64) {
 }
 
 // openCount is how many half messages are open.
-func (t *table) openCount() int64 { return t.end - t.first - t.done }
+func (t *table) openCount() int64 { return t.end - t.first - t.behind }
 
 // add takes in an open half message that was read from disk; they come in order.
 // It answers whether it is open: one whose first record was answered is not.
@@ -254,6 +254,14 @@ func (t *table) checked(offset int64) (checks int32, ok bool) {
 	}
 	h.checks++
 	return h.checks, true
+}
+
+// done is what an op message says. What was given up is in one as well, and is
+// not taken for answered.
+func (t *table) done(offset int64) {
+	if t.state(offset) == open {
+		t.set(offset, answered)
+	}
 }
 
 // note is what an op message says of checks: how often, or that it is closed.
