@@ -45,6 +45,8 @@ type Config struct {
 	Random   bool          // queues in random order instead of in turn
 	Loop     bool          // a consumer that reached the end starts over
 	PID      int           // process whose CPU time and memory to watch, 0: none
+
+	half bool // messages are half messages, which are then committed
 }
 
 // WithDefaults returns c with every zero field that has a default filled in.

@@ -44,6 +44,12 @@ type frame struct {
 func sendFrame(c Config, broker string) (*frame, error) {
 	props := string(message.AppendProperty(nil, message.PropUniqKey, uniqPrefix+markUniq))
 	props = message.WithProperty(props, message.PropWait, "true")
+	sysFlag := 0
+	if c.half {
+		props = message.WithProperty(props, message.PropTransactionPrepared, "true")
+		props = message.WithProperty(props, message.PropProducerGroup, c.Group)
+		sysFlag = message.FlagTransactionHalf
+	}
 	body := bytes.Repeat([]byte{'x'}, c.Size)
 	code, payload := protocol.ReqSendMessageV2, body
 	if c.Batch > 1 {
@@ -58,7 +64,7 @@ func sendFrame(c Config, broker string) (*frame, error) {
 		{Key: "c", Value: protocol.AutoCreateTopicKey},
 		{Key: "d", Value: "4"},
 		{Key: "e", Value: strconv.Itoa(markQueue)},
-		{Key: "f", Value: "0"},
+		{Key: "f", Value: strconv.Itoa(sysFlag)},
 		{Key: "g", Value: strconv.Itoa(markBorn)},
 		{Key: "h", Value: "0"},
 		{Key: "i", Value: props},
