@@ -117,6 +117,11 @@ func allRows() []row {
 			budgets: []budget{faster(3), cheaper(4)},
 		},
 		{
+			name:    "transactions: half + commit, 1 KiB, 4 connections x 32 in flight, async flush",
+			measure: driven(load.Transact, single(1024, 4, 32), 0),
+			budgets: []budget{faster(3), cheaper(4)},
+		},
+		{
 			name:    "catch-up pull, 4 connections, 32 per request, 1 KiB",
 			measure: driven(load.Consume, load.Config{Size: 1024, Conns: 4, Batch: 32, Loop: true}, 500_000),
 			budgets: []budget{faster(3), cheaper(4)},

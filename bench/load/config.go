@@ -50,6 +50,8 @@ type Config struct {
 	// messages of a batch take them in turn.
 	Properties []string
 	PID        int // process whose CPU time and memory to watch, 0: none
+
+	half bool // messages are half messages, which are then committed
 }
 
 // WithDefaults returns c with every zero field that has a default filled in.

@@ -65,6 +65,7 @@ type sender struct {
 	seq    uint64
 	due    []atomic.Int64 // by slot: when its request was due; a pacer writes it while the reader reads
 	free   []int          // slots without a request
+	ender  *ender         // commits what was stored; nil for plain messages
 	rec    *recorder
 	win    *window
 }
@@ -83,6 +84,11 @@ func newSender(ctx context.Context, c Config, index int) (*sender, error) {
 		cfg: c, index: index, conn: conn, in: newReader(conn, readBuffer), frames: frames, queues: queues,
 		turn: uint64(index) * 0x9E3779B97F4A7C15, seq: uint64(time.Now().UnixNano())<<12 + uint64(index)<<52,
 		due: make([]atomic.Int64, c.Inflight), rec: newRecorder(),
+	}
+	if c.half {
+		if s.ender, err = newEnder(c, queues[0].Broker); err != nil {
+			return nil, err
+		}
 	}
 	for slot := range c.Inflight {
 		s.free = append(s.free, slot)
@@ -121,7 +127,6 @@ func (s *sender) start(m *meter) {
 func (s *sender) loop(ctx context.Context) error {
 	for {
 		now := s.win.now()
-		s.out = s.out[:0]
 		for len(s.free) > 0 && s.win.mayStart(now, s.cfg.Batch) {
 			slot := s.free[len(s.free)-1]
 			s.free = s.free[:len(s.free)-1]
@@ -133,6 +138,7 @@ func (s *sender) loop(ctx context.Context) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
+		s.out = s.out[:0]
 		if err := s.collect(ctx, func(slot int) { s.free = append(s.free, slot) }); err != nil {
 			return err
 		}
@@ -190,6 +196,15 @@ func (s *sender) collect(ctx context.Context, release func(slot int)) error {
 		}
 		if !ok {
 			return nil
+		}
+		if s.ender != nil && s.resp.code == 0 && s.resp.slot >= 0 && s.resp.slot < len(s.due) {
+			if s.out, err = s.ender.commit(s.out, s.resp.slot+len(s.due), &s.resp); err != nil {
+				return fmt.Errorf("broker %s: %w", s.conn.RemoteAddr(), err)
+			}
+			continue
+		}
+		if s.ender != nil && s.resp.slot >= len(s.due) {
+			s.resp.slot -= len(s.due)
 		}
 		if s.resp.slot < 0 || s.resp.slot >= len(s.due) {
 			return fmt.Errorf("broker %s: %w: answers request %d, which was never sent", s.conn.RemoteAddr(), errResponse, s.resp.slot)

@@ -47,6 +47,12 @@ func sendFrame(c Config, broker string) (*frame, error) {
 	if c.Delay > 0 {
 		props = message.WithProperty(props, message.PropTimerDelayMs, strconv.FormatInt(c.Delay.Milliseconds(), 10))
 	}
+	sysFlag := 0
+	if c.half {
+		props = message.WithProperty(props, message.PropTransactionPrepared, "true")
+		props = message.WithProperty(props, message.PropProducerGroup, c.Group)
+		sysFlag = message.FlagTransactionHalf
+	}
 	propsOf := func(i int) string {
 		if len(c.Properties) == 0 {
 			return props
@@ -67,7 +73,7 @@ func sendFrame(c Config, broker string) (*frame, error) {
 		{Key: "c", Value: protocol.AutoCreateTopicKey},
 		{Key: "d", Value: "4"},
 		{Key: "e", Value: strconv.Itoa(markQueue)},
-		{Key: "f", Value: "0"},
+		{Key: "f", Value: strconv.Itoa(sysFlag)},
 		{Key: "g", Value: strconv.Itoa(markBorn)},
 		{Key: "h", Value: "0"},
 		{Key: "i", Value: propsOf(0)},

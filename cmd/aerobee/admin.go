@@ -46,6 +46,7 @@ NAMESRV_ADDR, or else are ` + defaultNamesrv + `.`,
 		{"group", "Consumer groups and clients:", groupVerbs()},
 		{"offset", "Offsets:", offsetVerbs()},
 		{"message", "Messages:", messageVerbs()},
+		{"transaction", "Transactions:", transactionVerbs()},
 		{"config", "Configuration and nameservers:", configVerbs()},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: family.id, Title: family.title})

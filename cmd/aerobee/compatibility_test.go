@@ -93,6 +93,9 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqSetCommitLogReadMode:                 "EveryVerbTest",
 	protocol.ReqResetMasterFlushOffset:               "EveryVerbTest",
 	protocol.ReqGetBrokerEpochCache:                  "EveryVerbTest",
+	protocol.ReqEndTransaction:                       "TransactionTest",
+	protocol.ReqCheckTransactionState:                "TransactionTest",
+	protocol.ReqResumeCheckHalfMessage:               "TransactionTest",
 }
 
 // TestCompatibilityPage compares docs/compatibility.md with the code, and the

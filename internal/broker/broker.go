@@ -22,6 +22,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
 	"github.com/aerobee/aerobee/internal/broker/timer"
+	"github.com/aerobee/aerobee/internal/broker/transaction"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
@@ -55,20 +56,21 @@ type Broker struct {
 	log      *slog.Logger
 	now      func() time.Time
 
-	store   *store.Store
-	topics  *meta.Topics
-	groups  *meta.Groups
-	clients *registry.Registry
-	offsets *offsets.Table
-	hold    *hold.Table
-	delay   *delay.Service
-	filters *filters.Table
-	timer   *timer.Service // nil without timerWheelEnable
-	locks   *locks.Table
-	stats   *stats.Stats
-	cold    coldLimits
-	traffic traffic
-	metrics *metrics
+	store        *store.Store
+	topics       *meta.Topics
+	groups       *meta.Groups
+	clients      *registry.Registry
+	offsets      *offsets.Table
+	hold         *hold.Table
+	delay        *delay.Service
+	filters      *filters.Table
+	timer        *timer.Service // nil without timerWheelEnable
+	transactions *transaction.Service
+	locks        *locks.Table
+	stats        *stats.Stats
+	cold         coldLimits
+	traffic      traffic
+	metrics      *metrics
 
 	ports    ports
 	group    *run.Group // all goroutines

@@ -70,6 +70,17 @@ var (
 	descTimerLost    = gaugeDesc("timer_lost_messages_total", "Messages that were not in the log any more when they were due (aerobee only).", storageLabels...)
 
 	descReserve = gaugeDesc("storage_message_reserve_time_milliseconds", "Age of the oldest message.", storageLabels...)
+
+	// Open half messages by topic under Java's name; the rest has none there.
+	descHalf      = gaugeDesc("half_messages", "Half messages counted in and not out.", "topic")
+	descTxOpen    = prometheus.NewDesc("aerobee_transactions_open", "Half messages neither committed nor rolled back.", nil, nil)
+	descTxOldest  = prometheus.NewDesc("aerobee_transaction_oldest_age_milliseconds", "Age of the oldest that is checked.", nil, nil)
+	descTxChecks  = prometheus.NewDesc("aerobee_transaction_checks_total", "Questions sent to producers.", nil, nil)
+	descTxUnasked = prometheus.NewDesc("aerobee_transaction_checks_unsent_total", "Questions that no producer was there for.", nil, nil)
+	descTxCommits = prometheus.NewDesc("aerobee_transaction_commits_total", "Transactions committed.", nil, nil)
+	descTxBacks   = prometheus.NewDesc("aerobee_transaction_rollbacks_total", "Transactions rolled back.", nil, nil)
+	descTxGivenUp = prometheus.NewDesc("aerobee_transactions_given_up_total", "Half messages moved to TRANS_CHECK_MAX_TIME_TOPIC.", nil, nil)
+	descTxCarried = prometheus.NewDesc("aerobee_transactions_carried_total", "Half messages stored again because they held up others.", nil, nil)
 )
 
 var (
@@ -84,6 +95,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 		descProducers, descConsumers, descLag, descLagLatency, descInflight, descReady, descQueueLatency,
 		descStoreSize, descFlush, descDispatch, descReserve,
 		descTimerInLag, descTimerOutLag, descTimerInTime, descTimerOutTime, descTimerIn, descTimerOut, descTimerSoon, descTimerPending, descTimerLost,
+		descHalf, descTxOpen, descTxOldest, descTxChecks, descTxUnasked, descTxCommits, descTxBacks, descTxGivenUp, descTxCarried,
 	} {
 		ch <- d
 	}
@@ -101,6 +113,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectLags(ch)
 	c.collectStore(ch)
 	c.collectTimer(ch)
+	c.collectTransactions(ch)
 }
 
 func (c collector) collectTimer(ch chan<- prometheus.Metric) {
@@ -131,6 +144,26 @@ func (c collector) collectTimer(ch chan<- prometheus.Metric) {
 		}
 		gauge(ch, descTimerPending, float64(m.Count), topic)
 	}
+}
+
+func (c collector) collectTransactions(ch chan<- prometheus.Metric) {
+	left := maxSeries
+	for topic, m := range c.b.transactions.Counts() {
+		if left--; left < 0 {
+			break
+		}
+		gauge(ch, descHalf, float64(m.Count), topic)
+	}
+	open, oldest := c.b.transactions.Open()
+	gauge(ch, descTxOpen, float64(open))
+	gauge(ch, descTxOldest, age(c.b.now().UnixMilli(), oldest))
+	s := c.b.transactions.Statistics()
+	counter(ch, descTxChecks, s.Checks.Load())
+	counter(ch, descTxUnasked, s.Unasked.Load())
+	counter(ch, descTxCommits, s.Commits.Load())
+	counter(ch, descTxBacks, s.Rollbacks.Load())
+	counter(ch, descTxGivenUp, s.GivenUp.Load())
+	counter(ch, descTxCarried, s.Carried.Load())
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

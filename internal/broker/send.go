@@ -24,6 +24,7 @@ type sending struct {
 
 	// What the answer and the statistics need after the frame is gone.
 	topic    string // that counts it, in memory that is not reused
+	half     string // real topic of a half message, else empty
 	batched  bool   // the topic has batch queues
 	messages int    // in one record, if it is a batch
 	queueID  int32  // as the answer says it
@@ -144,10 +145,13 @@ func (s *sending) addSingle(c *remoting.Call, topic *protocol.TopicConfig, p *st
 	}
 	s.addLite(topic)
 	s.addPriority(topic)
-	if err := s.addTimer(level); err != nil {
+	if s.isHalf(level) {
+		s.addHalf() // its time counts from the commit
+	} else if err := s.addTimer(level); err != nil {
 		return err
+	} else {
+		s.addDelay(level)
 	}
-	s.addDelay(level)
 	s.props.buf = append(s.props.buf, s.b.props().text...)
 	s.msg.Properties = s.props.text()
 	return s.add(p)
@@ -172,10 +176,10 @@ func recordSize(m *message.Message) int64 {
 }
 
 // refuseUnsupported refuses what would need a part of the broker that is not
-// there: half messages.
+// there, or is switched off.
 func (s *sending) refuseUnsupported(topic *protocol.TopicConfig, level int32) error {
 	switch {
-	case s.props.half && !(s.msg.ReconsumeTimes > 0 && level > 0):
+	case s.isHalf(level) && s.b.config().RejectTransaction:
 		return protocol.Errorf(protocol.RespNoPermission, "the broker[%s] sending transaction message is forbidden", s.b.config().BrokerIP1)
 	case s.props.innerNum || s.msg.SysFlag&message.FlagInnerBatch != 0:
 		return protocol.Errorf(protocol.RespMessageIllegal, "the message to topic %s says that it is a batch inside one record, but was not sent as a batch", topic.TopicName)
@@ -183,6 +187,12 @@ func (s *sending) refuseUnsupported(topic *protocol.TopicConfig, level int32) er
 		return protocol.Errorf(protocol.RespMessageIllegal, "Required message key is missing")
 	}
 	return nil
+}
+
+// isHalf tells whether the message waits for the end of a transaction. What an
+// old client sends back with a delay does not.
+func (s *sending) isHalf(level int32) bool {
+	return s.props.half && !(s.msg.ReconsumeTimes > 0 && level > 0)
 }
 
 // delayable tells whether the transaction type lets a message be delayed.

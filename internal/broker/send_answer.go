@@ -26,6 +26,9 @@ func sendingDone(p *store.Put) {
 func (s *sending) answer(r *store.PutResult) {
 	b, took := s.b, s.ticket.Age()
 	b.stats.Put(s.topic, s.queueID, s.kind, int64(max(r.Count, s.messages)), s.bytes, took)
+	if s.half != "" {
+		b.transactions.Stored(s.half)
+	}
 	if s.ticket.Oneway() {
 		return
 	}

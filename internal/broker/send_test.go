@@ -135,7 +135,6 @@ func TestSendRefusals(t *testing.T) {
 		{"no such queue", "x", sendHeader("T", 4), protocol.RespInvalidParameter, "request queueId[4] is illegal, "},
 		{"body too large", big, sendHeader("T", 0), protocol.RespMessageIllegal, "the message is illegal, maybe msg body or properties length not matched. msg body length limit 1048576B, msg properties length limit 32KB."},
 		{"properties too large", "x", sendHeader("T", 0, "p", strings.Repeat("v", 33000)), protocol.RespMessageIllegal, "the message is illegal"},
-		{"half message", "x", sendHeader("T", 0, "TRAN_MSG", "true"), protocol.RespNoPermission, "sending transaction message is forbidden"},
 		{"inner batch", "x", sendHeader("T", 0, "INNER_NUM", "5"), protocol.RespMessageIllegal, "batch"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

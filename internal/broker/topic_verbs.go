@@ -129,6 +129,7 @@ func (b *Broker) dropTopic(name string) error {
 	if !known && len(b.store.Queues(name)) == 0 {
 		return nil
 	}
+	b.transactions.Forget(name)
 	if err := b.store.DeleteTopic(name); err != nil {
 		return err
 	}

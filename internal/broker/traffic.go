@@ -19,6 +19,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/message"
+	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
 	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/store"
@@ -42,6 +43,7 @@ type traffic struct {
 	buffers   sync.Pool // of *[]byte, records on their way out
 	inline    filterCache
 	suffix    atomic.Pointer[brokerProps]
+	asked     atomic.Uint32 // questions to producers, to take turns
 
 	// follow has the services that read topics of the broker's own, by topic. They
 	// must not block. It does not change once the store has the table.
@@ -104,6 +106,9 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	if err := b.openTimer(); err != nil {
 		return err
 	}
+	if err := b.openTransactions(); err != nil {
+		return err
+	}
 	b.hold = hold.New(hold.Config{Resume: b.resumePulls, Dropped: b.dropPull, Now: b.now})
 	b.traffic.broadcast = offsets.NewBroadcast(offsets.BroadcastConfig{
 		Offsets: b.offsets, Online: b.clientOnline, Start: b.firstOffset, Now: b.now,
@@ -111,7 +116,8 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 		IdleExpiry:    func() time.Duration { return broadcastIdleExpiry },
 	})
 	b.traffic.follow = map[string]func(store.Arrival){
-		delay.Topic: func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
+		delay.Topic:        func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
+		protocol.HalfTopic: func(a store.Arrival) { b.transactions.Arrived(a.Offset) },
 	}
 	if b.timer != nil {
 		b.traffic.follow[timer.Topic] = func(store.Arrival) { b.timer.Arrived() }
@@ -128,6 +134,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 	if b.timer != nil {
 		b.timer.Start(g)
 	}
+	b.transactions.Start(g)
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
@@ -136,11 +143,12 @@ func (b *Broker) startTraffic(g *run.Group) {
 	g.Go("queue locks", b.sweepLocks)
 }
 
-// closeTraffic writes the places of the delay levels, the consumers' filters and
-// the timer's index. It is called after the goroutines have ended and the store
-// is flushed.
+// closeTraffic writes the places of the delay levels, the consumers' filters, the
+// timer's index and the transactions. It is called after the goroutines have
+// ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
+	b.transactions.Close()
 	return errors.Join(b.delay.Save(), b.filters.Save(), b.closeTimer())
 }
 

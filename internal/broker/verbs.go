@@ -37,6 +37,8 @@ func (b *Broker) clientVerbs() []verb {
 
 		// timed.go
 		{code: protocol.ReqRecallMessage, serve: b.recallMessage},
+		// transactions.go
+		{code: protocol.ReqEndTransaction, serve: b.endTransaction},
 
 		// pull.go
 		{code: protocol.ReqPullMessage, serve: b.pullMessage, mainOnly: true},
@@ -125,6 +127,11 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqGetTimerCheckPoint, serve: b.timerCheckPoint},
 		{code: protocol.ReqGetTimerMetrics, slow: func(_ context.Context, c *remoting.Call) error { return b.timerMetrics(c) }},
 		{code: protocol.ReqSwitchTimerEngine, serve: b.switchTimerEngine},
+		// transaction_verbs.go
+		{code: protocol.ReqResumeCheckHalfMessage, slow: b.resumeCheck},
+		{code: protocol.ReqListOpenTransactions, slow: b.listTransactions},
+		{code: protocol.ReqDecideTransaction, slow: b.decideTransaction},
+		{code: protocol.ReqRecheckTransactions, serve: b.recheckTransactions},
 
 		// maintenance_verbs.go
 		{code: protocol.ReqCleanExpiredConsumeQueue, serve: b.cleanQueues},

@@ -25,6 +25,7 @@ type Broker struct {
 	Filters
 	Delay
 	Timer
+	Transactions
 	Clients
 	Network
 

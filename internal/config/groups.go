@@ -174,6 +174,17 @@ type Timer struct {
 	RecallUnwritable    bool          `prop:"allowRecallWhenBrokerNotWriteable" default:"true" reload:"true" doc:"Allow it also while brokerPermission has no write."`
 }
 
+// Transactions says what becomes of half messages.
+type Transactions struct {
+	RejectTransaction      bool          `prop:"rejectTransactionMessage" default:"false" reload:"true" doc:"Refuse half messages."`
+	TransactionTimeOut     time.Duration `prop:"transactionTimeOut" default:"6000" unit:"ms" min:"0" reload:"true" doc:"Age from which a producer is asked about a half message that nobody committed or rolled back; CHECK_IMMUNITY_TIME_IN_SECONDS of the message goes before."`
+	TransactionCheckMax    int           `prop:"transactionCheckMax" default:"15" min:"1" reload:"true" doc:"How often a producer is asked before the half message goes to TRANS_CHECK_MAX_TIME_TOPIC. Unlike Apache's broker, only questions that could be sent count."`
+	TransactionCheckPeriod time.Duration `prop:"transactionCheckInterval" default:"30000" unit:"ms" min:"1" reload:"true" doc:"Time between checks."`
+	TransactionOpMaxSize   int           `prop:"transactionOpMsgMaxSize" default:"4096" unit:"bytes" min:"1" max:"1048576" reload:"true" doc:"Size of the body at which a message that lists ended transactions is stored."`
+	TransactionOpInterval  time.Duration `prop:"transactionOpBatchInterval" default:"3000" unit:"ms" min:"1" reload:"true" doc:"Time after which it is stored whatever its size."`
+	TransactionMetricFlush time.Duration `prop:"transactionMetricFlushInterval" default:"10000" unit:"ms" min:"1" reload:"true" doc:"Time between writes of the file transactionMetrics."`
+}
+
 // Clients says how long connected clients are remembered and what they hear.
 type Clients struct {
 	ChannelExpiredTimeout      time.Duration `prop:"channelExpiredTimeout" default:"120000" unit:"ms" min:"1" reload:"true" doc:"A client without a heartbeat for so long is gone."`

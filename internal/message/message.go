@@ -99,6 +99,10 @@ const (
 	PropTimerRollTimes           = "TIMER_ROLL_TIMES"
 	PropTimerDelUniqKey          = "TIMER_DEL_UNIQKEY"
 	PropStartDeliverTime         = "__STARTDELIVERTIME"
+	PropTransactionID            = "__transactionId__"
+	PropTransactionChecks        = "TRANSACTION_CHECK_TIMES"
+	PropTransactionImmunity      = "CHECK_IMMUNITY_TIME_IN_SECONDS"
+	PropTransactionOrigin        = "TRAN_PREPARED_QUEUE_OFFSET"
 	TransientPropertyPrefix      = "__RMQ.TRANSIENT."
 	nameSeparator           byte = 1 // between a property's name and its value
 	propertySeparator       byte = 2 // after each property

@@ -142,6 +142,26 @@ type PurgedQueue struct {
 	MaxOffset int64 `json:"maxOffset"`
 }
 
+// OpenTransactions is the answer to ReqListOpenTransactions.
+type OpenTransactions struct {
+	Open         int64             `json:"open"` // all there are
+	Next         int64             `json:"next"` // where the list goes on, -1 at its end
+	Transactions []OpenTransaction `json:"transactions" java:"always"`
+}
+
+// OpenTransaction is a half message that is neither committed nor rolled back.
+type OpenTransaction struct {
+	Offset         int64  `json:"offset"` // in the half queue
+	Topic          string `json:"topic"`
+	QueueID        int32  `json:"queueId"`
+	ProducerGroup  string `json:"producerGroup"`
+	TransactionID  string `json:"transactionId"`
+	OffsetMsgID    string `json:"offsetMsgId"`
+	BornTimestamp  int64  `json:"bornTimestamp"`
+	StoreTimestamp int64  `json:"storeTimestamp"`
+	Checks         int32  `json:"checks"`
+}
+
 // TopicStatsTable is the answer to ReqGetTopicStatsInfo.
 type TopicStatsTable struct {
 	OffsetTable map[MessageQueue]TopicOffset `json:"offsetTable" java:"always"`

@@ -181,7 +181,10 @@ const (
 const (
 	FirstOwnCode RequestCode = 910000
 
-	ReqPurgeTopic RequestCode = 910001 // B: take from sight what the queues of a topic hold
+	ReqPurgeTopic           RequestCode = 910001 // B: take from sight what the queues of a topic hold
+	ReqListOpenTransactions RequestCode = 910010 // B: half messages that are neither committed nor rolled back
+	ReqDecideTransaction    RequestCode = 910011 // B: commit or roll back in place of the producer
+	ReqRecheckTransactions  RequestCode = 910012 // B: ask producers now about all open transactions
 )
 
 // requestNames maps a code to Java's name of it, or to ours.
@@ -351,6 +354,9 @@ var requestNames = map[RequestCode]string{
 	ReqTriggerLiteDispatch:                  "TRIGGER_LITE_DISPATCH",
 	ReqBatchAckMessage:                      "BATCH_ACK_MESSAGE",
 	ReqPurgeTopic:                           "PURGE_TOPIC",
+	ReqListOpenTransactions:                 "LIST_OPEN_TRANSACTIONS",
+	ReqDecideTransaction:                    "DECIDE_TRANSACTION",
+	ReqRecheckTransactions:                  "RECHECK_TRANSACTIONS",
 }
 
 // String returns Java's name of the code, for example "SEND_MESSAGE_V2", or

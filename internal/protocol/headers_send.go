@@ -128,3 +128,20 @@ type ResumeCheckHalfMessageRequest struct {
 	Topic string `rmq:"topic"`
 	MsgID string `rmq:"msgId"`
 }
+
+// ListOpenTransactionsRequest asks for open half messages from an offset of the
+// half queue on, of a topic and a producer group if given
+// (ReqListOpenTransactions). The answer is OpenTransactions.
+type ListOpenTransactionsRequest struct {
+	Offset        int64  `rmq:"offset"`
+	MaxNum        int32  `rmq:"maxNum"` // 0 means 100; at most 1000
+	Topic         string `rmq:"topic"`
+	ProducerGroup string `rmq:"producerGroup"`
+}
+
+// DecideTransactionRequest ends an open transaction in place of its producer
+// (ReqDecideTransaction). CommitOrRollback is 8 or 12.
+type DecideTransactionRequest struct {
+	Offset           int64 `rmq:"offset,required"` // of the half message in its queue
+	CommitOrRollback int32 `rmq:"commitOrRollback,required"`
+}

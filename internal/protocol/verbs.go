@@ -219,6 +219,9 @@ var Verbs = []Verb{
 
 	// aerobee's own.
 	{ReqPurgeTopic, both, of[PurgeTopicRequest](), none, none, of[PurgeTopicResponseBody]()},
+	{ReqListOpenTransactions, both, of[ListOpenTransactionsRequest](), none, none, of[OpenTransactions]()},
+	{ReqDecideTransaction, both, of[DecideTransactionRequest](), none, none, none},
+	{ReqRecheckTransactions, both, none, none, none, none},
 
 	// Constants without a handler in 5.5.0.
 	{ReqQueryBrokerOffset, Nowhere, none, none, none, none},

@@ -17,6 +17,8 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
@@ -136,6 +138,18 @@ final class Rmq implements BeforeEachCallback, AfterEachCallback {
         configure(p, "producer");
         p.setSendMsgTimeout(10_000);
         setup.apply(p);
+        p.start();
+        closers.push(p::shutdown);
+        return p;
+    }
+
+    /** A producer of transactions; the listener's methods must be safe for concurrent use. */
+    TransactionMQProducer transactionProducer(String group, TransactionListener listener) throws Exception {
+        TransactionMQProducer p = new TransactionMQProducer(group);
+        configure(p, "transaction");
+        p.setSendMsgTimeout(10_000);
+        p.setRetryTimesWhenSendFailed(5);
+        p.setTransactionListener(listener);
         p.start();
         closers.push(p::shutdown);
         return p;
