@@ -145,16 +145,25 @@ func (s *sending) addSingle(c *remoting.Call, topic *protocol.TopicConfig, p *st
 	}
 	s.addLite(topic)
 	s.addPriority(topic)
-	if s.isHalf(level) {
-		s.addHalf() // its time counts from the commit
-	} else if err := s.addTimer(level); err != nil {
+	if err := s.addTime(level); err != nil {
 		return err
-	} else {
-		s.addDelay(level)
 	}
 	s.props.buf = append(s.props.buf, s.b.props().text...)
 	s.msg.Properties = s.props.text()
 	return s.add(p)
+}
+
+// addTime sends what is not to be delivered yet to the queue in which it waits:
+// for the end of a transaction, or for its time.
+func (s *sending) addTime(level int32) error {
+	if s.isHalf(level) {
+		return s.addHalf()
+	}
+	if err := s.addTimer(level); err != nil {
+		return err
+	}
+	s.addDelay(level)
+	return nil
 }
 
 func (s *sending) newUniqKey(dst []byte) []byte { return s.b.traffic.uniq.Append(dst, s.b.now()) }

@@ -79,23 +79,16 @@ func (s *sending) addTimer(level int32) error {
 	if !p.ask.Asked() || level > 0 && s.delayable() {
 		return nil // the request is not stored: Java drops it
 	}
-	p.add(message.PropTimerDelaySec, p.ask.DelaySec)
-	p.add(message.PropTimerDelayMs, p.ask.DelayMs)
-	p.add(message.PropTimerDeliverMs, p.ask.DeliverMs)
+	p.addAsk()
 	if !s.delayable() || p.timerOut || s.msg.Topic == timer.Topic {
 		return nil // not to be delayed, or it was before
 	}
-	cfg := s.b.config()
-	if s.b.timer == nil {
-		return protocol.Errorf(protocol.RespSystemError, "accurate timer message is not enabled, timerWheelEnable is %t", cfg.TimerEnable)
-	}
-	now := s.b.now()
-	deliver, err := p.ask.Deliver(now, cfg.TimerMaxDelay)
+	deliver, err := s.deliverAt()
 	if err != nil {
-		return protocol.Errorf(protocol.RespMessageIllegal, "timer message illegal, the delay time should not be bigger than the max delay %dms; "+
-			"or if set del msg, the delay time should be bigger than the current time (%v)", cfg.TimerMaxDelay.Milliseconds(), err)
+		return err
 	}
-	if deliver <= now.UnixMilli() {
+	cfg := s.b.config()
+	if deliver <= s.b.now().UnixMilli() {
 		if p.recall {
 			return protocol.Errorf(protocol.RespMessageIllegal, "timer message illegal, the delay time should not be bigger than the max delay %dms; "+
 				"or if set del msg, the delay time should be bigger than the current time (%s is there, and the time of delivery %d has passed)",
@@ -109,6 +102,28 @@ func (s *sending) addTimer(level int32) error {
 	}
 	s.waitUntil(out)
 	return nil
+}
+
+// deliverAt is when the message wants to be delivered, in ms.
+func (s *sending) deliverAt() (int64, error) {
+	cfg := s.b.config()
+	if s.b.timer == nil {
+		return 0, protocol.Errorf(protocol.RespSystemError, "accurate timer message is not enabled, timerWheelEnable is %t", cfg.TimerEnable)
+	}
+	deliver, err := s.props.ask.Deliver(s.b.now(), cfg.TimerMaxDelay)
+	if err != nil {
+		return 0, protocol.Errorf(protocol.RespMessageIllegal, "timer message illegal, the delay time should not be bigger than the max delay %dms; "+
+			"or if set del msg, the delay time should be bigger than the current time (%v)", cfg.TimerMaxDelay.Milliseconds(), err)
+	}
+	return deliver, nil
+}
+
+// addAsk stores the request for a time. That of Alibaba Cloud's clients is stored
+// with the sender's other properties.
+func (p *sendProps) addAsk() {
+	p.add(message.PropTimerDelaySec, p.ask.DelaySec)
+	p.add(message.PropTimerDelayMs, p.ask.DelayMs)
+	p.add(message.PropTimerDeliverMs, p.ask.DeliverMs)
 }
 
 // waitUntil makes the message one of the timer's topic.

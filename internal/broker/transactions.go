@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/broker/transaction"
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
@@ -78,15 +79,22 @@ func (b *Broker) askProducer(c transaction.Check) bool {
 }
 
 // addHalf sends a half message to the queue in which it waits for its end. A
-// delay level stays in its properties and counts when it is committed. The answer
-// still names the queue it was sent to.
-func (s *sending) addHalf() {
+// delay level or a time of delivery stays in its properties and counts when it is
+// committed. The answer still names the queue it was sent to.
+func (s *sending) addHalf() error {
+	if ask := &s.props.ask; ask.Asked() {
+		if _, err := s.deliverAt(); err != nil {
+			return err
+		}
+		s.props.addAsk()
+	}
 	s.half = s.topic
 	s.props.add(message.PropDelay, s.props.delay)
 	s.props.buf = transaction.HalfProps(s.props.buf, s.msg.Topic, s.msg.QueueID, aliasOf(s.uniqKey))
 	s.msg.Topic, s.msg.QueueID = protocol.HalfTopic, 0
 	s.msg.SysFlag &^= message.FlagTransactionMask
 	s.topic, s.batched = protocol.HalfTopic, false // the topic it goes to counts it when it is committed
+	return nil
 }
 
 // ending is an END_TRANSACTION request on its way through the store. It is reused.
@@ -178,13 +186,7 @@ func (e *ending) commit() error {
 	b := e.b
 	b.transactions.Commit(&e.Ending)
 	m := &e.Real
-	if text, ok := message.Property(m.Properties, message.PropDelay); ok {
-		if level := number(text, 0); level > 0 {
-			var props []byte
-			props, m.Topic, m.QueueID = b.delay.Levels().Transform([]byte(m.Properties), m.Topic, m.QueueID, level)
-			m.Properties = aliasOf(props)
-		}
-	}
+	b.postpone(m)
 	p := b.store.AcquirePut()
 	e.count = e.topic
 	if m.Topic != e.Topic {
@@ -203,6 +205,44 @@ func (e *ending) commit() error {
 	p.Owner, p.Done = e, endingDone
 	b.store.Enqueue(p)
 	return nil
+}
+
+// postpone lets a committed message wait for as long as its sender wanted. What
+// can no longer be asked for, because the configuration has changed since, is
+// delivered at once: the answer to a commit is no place to lose a message.
+func (b *Broker) postpone(m *message.Message) {
+	var ask timer.Ask
+	level := int32(0)
+	for name, value := range message.Properties(m.Properties) {
+		switch name {
+		case message.PropDelay:
+			level = number(value, 0)
+		case message.PropTimerDelaySec:
+			ask.DelaySec = value
+		case message.PropTimerDelayMs:
+			ask.DelayMs = value
+		case message.PropTimerDeliverMs:
+			ask.DeliverMs = value
+		case message.PropStartDeliverTime:
+			ask.StartTime = value
+		}
+	}
+	var props []byte
+	switch {
+	case level > 0:
+		props, m.Topic, m.QueueID = b.delay.Levels().Transform([]byte(m.Properties), m.Topic, m.QueueID, level)
+	case ask.Asked() && b.timer != nil:
+		now, cfg := b.now(), b.config()
+		at, err := ask.Deliver(now, cfg.TimerMaxDelay)
+		if err != nil || at <= now.UnixMilli() {
+			return
+		}
+		props = appendTimed([]byte(m.Properties), timer.Out(at, cfg.TimerPrecision().Milliseconds()), m.Topic, m.QueueID)
+		m.Topic, m.QueueID = timer.Topic, 0
+	default:
+		return
+	}
+	m.Properties = aliasOf(props)
 }
 
 // endingDone is called by the leader when the message is stored, or is not.

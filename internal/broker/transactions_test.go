@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/message"
@@ -70,12 +71,22 @@ func TestHalfMessagesCanBeRefused(t *testing.T) {
 func TestCommittedDelaysWait(t *testing.T) {
 	r := runRig(t)
 	p := r.dial(t)
-	sent := p.send("T", 0, "x", "TRAN_MSG", "true", "PGROUP", "pg", "DELAY", "18")
-	_, physical, err := message.ParseOffsetID(sent.MsgID)
-	require.NoError(t, err)
-	p.ok(protocol.ReqEndTransaction, &protocol.EndTransactionRequest{
-		ProducerGroup: "pg", TranStateTableOffset: sent.QueueOffset, CommitLogOffset: physical, CommitOrRollback: protocol.TransactionCommit, MsgID: "a",
-	}, nil, nil)
+	commit := func(props ...string) {
+		sent := p.send("T", 0, "x", append([]string{"TRAN_MSG", "true", "PGROUP", "pg"}, props...)...)
+		_, physical, err := message.ParseOffsetID(sent.MsgID)
+		require.NoError(t, err)
+		p.ok(protocol.ReqEndTransaction, &protocol.EndTransactionRequest{
+			ProducerGroup: "pg", TranStateTableOffset: sent.QueueOffset, CommitLogOffset: physical, CommitOrRollback: protocol.TransactionCommit, MsgID: "a",
+		}, nil, nil)
+	}
+	commit("DELAY", "18")
 	require.Zero(t, r.store.MaxOffset("T", 0))
 	require.EqualValues(t, 1, r.store.MaxOffset(protocol.ScheduleTopic, 17))
+	commit("TIMER_DELAY_SEC", "1000")
+	require.Zero(t, r.store.MaxOffset("T", 0))
+	require.EqualValues(t, 1, r.store.MaxOffset(timer.Topic, 0))
+	commit("TIMER_DELIVER_MS", "1000")
+	require.EqualValues(t, 1, r.store.MaxOffset("T", 0), "its time has passed")
+	answer := r.dial(t).call(protocol.ReqSendMessage, sendHeader("T", 0, "TRAN_MSG", "true", "TIMER_DELAY_SEC", "soon"), []byte("x"))
+	require.EqualValues(t, protocol.RespMessageIllegal, answer.Code)
 }
