@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aerobee/aerobee/internal/broker/dedup"
 	"github.com/aerobee/aerobee/internal/broker/delay"
 	"github.com/aerobee/aerobee/internal/broker/hold"
 	"github.com/aerobee/aerobee/internal/broker/locks"
@@ -56,6 +57,7 @@ type Broker struct {
 	offsets *offsets.Table
 	hold    *hold.Table
 	delay   *delay.Service
+	dedup   *dedup.Table
 	locks   *locks.Table
 	stats   *stats.Stats
 	traffic traffic
@@ -152,7 +154,10 @@ func (b *Broker) openTables(ctx context.Context) error {
 	if err := b.store.SetReserve(ctx, b.reserveTimes); err != nil {
 		return err
 	}
-	return b.openTraffic(b.storeHost(ctx))
+	if err := b.openTraffic(b.storeHost(ctx)); err != nil {
+		return err
+	}
+	return b.openDedup(ctx)
 }
 
 // startTasks starts everything that runs beside the requests.

@@ -30,6 +30,11 @@ func gaugeDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("rocketmq_"+name, help, labels, nil)
 }
 
+// ownDesc describes a metric that Java's broker has not.
+func ownDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("aerobee_"+name, help, labels, nil)
+}
+
 // Descriptions of the metrics that collector gives.
 var (
 	descPermission = gaugeDesc("broker_permission", "4 read, 2 write, added.")
@@ -58,6 +63,10 @@ var (
 	descFlush     = gaugeDesc("storage_flush_behind_bytes", "Bytes written and not flushed.", storageLabels...)
 	descDispatch  = gaugeDesc("storage_dispatch_behind_bytes", "Bytes written and not in the queues.", storageLabels...)
 	descReserve   = gaugeDesc("storage_message_reserve_time_milliseconds", "Age of the oldest message.", storageLabels...)
+
+	descSuppressed = ownDesc("dedup_suppressed_total", "Messages that were known and not stored again.", "topic")
+	descKnown      = ownDesc("dedup_entries", "Messages that are known.")
+	descForgotten  = ownDesc("dedup_forgotten_total", "Known messages that were forgotten before their window ended, because of aerobeeDedupMaxEntries.")
 )
 
 var (
@@ -70,7 +79,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPermission, descTopics, descGroups, descIn, descInBytes, descSize, descOut, descOutBytes, descDLQ,
 		descProducers, descConsumers, descLag, descLagLatency, descInflight, descReady, descQueueLatency,
-		descStoreSize, descFlush, descDispatch, descReserve,
+		descStoreSize, descFlush, descDispatch, descReserve, descSuppressed, descKnown, descForgotten,
 	} {
 		ch <- d
 	}
@@ -87,6 +96,20 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectConnections(ch)
 	c.collectLags(ch)
 	c.collectStore(ch)
+	c.collectDedup(ch)
+}
+
+func (c collector) collectDedup(ch chan<- prometheus.Metric) {
+	s := c.b.dedup.Stats()
+	gauge(ch, descKnown, float64(s.Entries))
+	counter(ch, descForgotten, s.Dropped)
+	left := maxSeries
+	for topic, n := range s.Suppressed {
+		if left--; left < 0 {
+			return
+		}
+		counter(ch, descSuppressed, n, topic)
+	}
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

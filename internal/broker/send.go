@@ -29,6 +29,7 @@ type sending struct {
 	queueID  int32  // as the answer says it
 	kind     stats.Kind
 	bytes    int64  // of the records
+	once     *once  // the topic suppresses duplicates
 	uniqKey  []byte // of a single message
 	ids      []byte
 	response protocol.SendMessageResponse
@@ -47,6 +48,10 @@ func (b *Broker) sendMessage(c *remoting.Call) error {
 		return nil
 	}
 	p.Owner, p.Done = s, sendingDone
+	if s.once != nil {
+		s.storeOnce(c, p, false)
+		return nil
+	}
 	b.store.Enqueue(p)
 	return nil
 }
@@ -99,6 +104,9 @@ func (s *sending) begin(c *remoting.Call, topic *protocol.TopicConfig) {
 		s.queueID = randomQueue(topic)
 	}
 	s.topic, s.batched = topic.TopicName, hasBatchQueues(topic)
+	if topic.Attributes[protocol.TopicAttrDedupWindow] != "" {
+		s.once = s.b.newOnce(topic)
+	}
 	s.msg = message.Message{
 		Topic: topic.TopicName, QueueID: s.queueID, Flag: h.Flag, SysFlag: sysFlagFor(topic, h.SysFlag),
 		BornTimestamp: h.BornTimestamp, BornHost: unmapped(c.Conn().RemoteAddr()), StoreHost: s.b.traffic.host,
@@ -141,6 +149,7 @@ func (s *sending) addSingle(c *remoting.Call, topic *protocol.TopicConfig, p *st
 	} else {
 		s.uniqKey = append(s.uniqKey[:0], s.props.addUniqKey(s.newUniqKey)...)
 	}
+	s.knowSingle()
 	s.addLite(topic)
 	s.addPriority(topic)
 	s.addDelay(level)

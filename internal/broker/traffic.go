@@ -112,6 +112,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 	})
 	g.Go("broadcast offsets", b.traffic.broadcast.Run)
 	g.Go("queue locks", b.sweepLocks)
+	g.Go("duplicates", b.sweepDedup)
 }
 
 // closeTraffic writes the places of the delay levels. It is called after the

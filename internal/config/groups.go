@@ -107,6 +107,12 @@ type Flush struct {
 	FlushConsumerOffset         time.Duration `prop:"flushConsumerOffsetInterval" default:"5000" unit:"ms" min:"1" doc:"Time between writes of consumer offsets."`
 }
 
+// Duplicates says what suppressing duplicates may cost (topic attribute
+// dedup.window).
+type Duplicates struct {
+	DedupMaxEntries int `prop:"aerobeeDedupMaxEntries" default:"1000000" min:"1" max:"100000000" doc:"aerobee only: most messages, of all topics with the attribute dedup.window, that are remembered. Beyond them the oldest are forgotten before their window ends, which aerobee_dedup_forgotten_total counts. 20 to 35 bytes of memory each."`
+}
+
 // Retention says when old messages go.
 type Retention struct {
 	FileReservedTime           time.Duration `prop:"fileReservedTime" default:"72" unit:"h" min:"0" reload:"true" doc:"Age at which commit log files may be deleted."`

@@ -120,6 +120,8 @@ const (
 	TopicAttrCleanupPolicy  = "cleanup.policy" // not changeable
 	TopicAttrReserveTime    = "reserve.time"
 	TopicAttrLiteExpiration = "lite.topic.expiration" // minutes
+	TopicAttrDedupWindow    = "dedup.window"          // aerobee's own: how long a message is known
+	TopicAttrDedupKey       = "dedup.key"             // aerobee's own: the property it is known by
 )
 
 // QueueTypeBatch is the value of queue.type for topics with batch queues.
