@@ -186,7 +186,7 @@ func (s *sending) refuseUnsupported(topic *protocol.TopicConfig, level int32) er
 		return protocol.Errorf(protocol.RespMessageIllegal, "the message to topic %s says that it is a batch inside one record, but was not sent as a batch", topic.TopicName)
 	case s.props.timer && level <= 0 && s.delayable():
 		return protocol.Errorf(protocol.RespSystemError, "accurate timer message is not enabled, timerWheelEnable is false")
-	case topic.Attributes["cleanup.policy"] == "COMPACTION" && strings.TrimSpace(s.props.keys) == "":
+	case topic.Attributes[protocol.TopicAttrCleanupPolicy] == protocol.CleanupCompaction && strings.TrimSpace(s.props.keys) == "":
 		return protocol.Errorf(protocol.RespMessageIllegal, "Required message key is missing")
 	}
 	return nil

@@ -124,6 +124,10 @@ const (
 	TopicAttrDedupKey       = "dedup.key"             // aerobee's own: the property it is known by
 )
 
+// CleanupCompaction is the value of cleanup.policy for topics of which the latest
+// message of each key is kept.
+const CleanupCompaction = "COMPACTION"
+
 // QueueTypeBatch is the value of queue.type for topics with batch queues.
 const QueueTypeBatch = "BatchCQ"
 
