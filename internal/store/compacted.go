@@ -266,7 +266,7 @@ func (s *Store) readKept(kept *compaction.Queue, q *cqueue.Queue, req *GetReques
 				return false
 			}
 			dst = append(dst, rec...)
-			binary.BigEndian.PutUint64(dst[len(dst)-len(rec)+atPhysicalOffset:], uint64(physicalOf(q, offset)))
+			binary.BigEndian.PutUint64(dst[len(dst)-len(rec)+atPhysicalOffset:], uint64(s.physicalOf(q, offset)))
 			r.Count++
 		}
 		r.NextOffset = offset + 1
@@ -296,9 +296,9 @@ const atPhysicalOffset = 28
 // physicalOf is where a message is in the commit log, -1 when it is no longer there:
 // what clients make of it (a message id, the message to send back) must not name
 // another message.
-func physicalOf(q *cqueue.Queue, offset int64) int64 {
+func (s *Store) physicalOf(q *cqueue.Queue, offset int64) int64 {
 	var unit [1]cqueue.Unit
-	if n, err := q.Read(unit[:], offset); err != nil || n == 0 {
+	if n, err := q.Read(unit[:], offset); err != nil || n == 0 || unit[0].Phy < s.log.Min() {
 		return -1
 	}
 	return unit[0].Phy

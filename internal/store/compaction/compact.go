@@ -91,7 +91,8 @@ func (q *Queue) Compact(ctx context.Context, position int64) (r Result, err erro
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err := q.finishSwap(); err != nil {
-		return r, q.fail(err)
+		q.torn = q.fail(err)
+		return r, q.torn
 	}
 	q.w.segments = append(fresh, q.w.segments[n:]...)
 	q.segments = append([]segment(nil), q.w.segments...)

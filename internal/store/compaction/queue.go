@@ -26,6 +26,7 @@ type Queue struct {
 
 	mu       sync.RWMutex
 	segments []segment // what is in the files
+	torn     error     // a swap failed half-way: nothing can be read before the next start
 
 	failed error // of a write: nothing more is written
 }
@@ -159,6 +160,9 @@ type Visitor struct {
 func (q *Queue) Read(from int64, v Visitor) error {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
+	if q.torn != nil {
+		return q.torn
+	}
 	at := sort.Search(len(q.segments), func(i int) bool { return maxOf(q.segments[:i+1]) > from })
 	for _, s := range q.segments[at:] {
 		more, err := q.readSegment(s, from, v)
