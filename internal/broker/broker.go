@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aerobee/aerobee/internal/broker/dedup"
 	"github.com/aerobee/aerobee/internal/broker/delay"
 	"github.com/aerobee/aerobee/internal/broker/filters"
 	"github.com/aerobee/aerobee/internal/broker/hold"
@@ -66,6 +67,7 @@ type Broker struct {
 	filters      *filters.Table
 	timer        *timer.Service // nil without timerWheelEnable
 	transactions *transaction.Service
+	dedup        *dedup.Table
 	locks        *locks.Table
 	stats        *stats.Stats
 	cold         coldLimits
@@ -163,7 +165,10 @@ func (b *Broker) openTables(ctx context.Context) error {
 	if err := b.store.SetReserve(ctx, b.reserveTimes); err != nil {
 		return err
 	}
-	return b.openTraffic(b.storeHost(ctx))
+	if err := b.openTraffic(b.storeHost(ctx)); err != nil {
+		return err
+	}
+	return b.openDedup(ctx)
 }
 
 // startTasks starts everything that runs beside the requests.

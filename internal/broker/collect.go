@@ -32,6 +32,11 @@ func gaugeDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("rocketmq_"+name, help, labels, nil)
 }
 
+// ownDesc describes a metric that Java's broker has not.
+func ownDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("aerobee_"+name, help, labels, nil)
+}
+
 // Descriptions of the metrics that collector gives.
 var (
 	descPermission = gaugeDesc("broker_permission", "4 read, 2 write, added.")
@@ -81,6 +86,10 @@ var (
 	descTxBacks   = prometheus.NewDesc("aerobee_transaction_rollbacks_total", "Transactions rolled back.", nil, nil)
 	descTxGivenUp = prometheus.NewDesc("aerobee_transactions_given_up_total", "Half messages moved to TRANS_CHECK_MAX_TIME_TOPIC.", nil, nil)
 	descTxCarried = prometheus.NewDesc("aerobee_transactions_carried_total", "Half messages stored again because they held up others.", nil, nil)
+
+	descSuppressed = ownDesc("dedup_suppressed_total", "Messages that were known and not stored again.", "topic")
+	descKnown      = ownDesc("dedup_entries", "Messages that are known.")
+	descForgotten  = ownDesc("dedup_forgotten_total", "Known messages that were forgotten before their window ended, because of aerobeeDedupMaxEntries.")
 )
 
 var (
@@ -96,6 +105,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 		descStoreSize, descFlush, descDispatch, descReserve,
 		descTimerInLag, descTimerOutLag, descTimerInTime, descTimerOutTime, descTimerIn, descTimerOut, descTimerSoon, descTimerPending, descTimerLost,
 		descHalf, descTxOpen, descTxOldest, descTxChecks, descTxUnasked, descTxCommits, descTxBacks, descTxGivenUp, descTxCarried,
+		descSuppressed, descKnown, descForgotten,
 	} {
 		ch <- d
 	}
@@ -114,6 +124,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectStore(ch)
 	c.collectTimer(ch)
 	c.collectTransactions(ch)
+	c.collectDedup(ch)
 }
 
 func (c collector) collectTimer(ch chan<- prometheus.Metric) {
@@ -164,6 +175,19 @@ func (c collector) collectTransactions(ch chan<- prometheus.Metric) {
 	counter(ch, descTxBacks, s.Rollbacks.Load())
 	counter(ch, descTxGivenUp, s.GivenUp.Load())
 	counter(ch, descTxCarried, s.Carried.Load())
+}
+
+func (c collector) collectDedup(ch chan<- prometheus.Metric) {
+	s := c.b.dedup.Stats()
+	gauge(ch, descKnown, float64(s.Entries))
+	counter(ch, descForgotten, s.Dropped)
+	left := maxSeries
+	for topic, n := range s.Suppressed {
+		if left--; left < 0 {
+			return
+		}
+		counter(ch, descSuppressed, n, topic)
+	}
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

@@ -8,6 +8,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/meta"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/javajson"
+	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/store"
 	"github.com/aerobee/aerobee/internal/store/inspect"
 )
@@ -82,6 +83,10 @@ func (b *Broker) storeConfig(ctx context.Context, cfg *config.Broker) (store.Con
 	sc.BatchQueueFileSize, sc.MultiDispatch = cfg.BatchQueueFileSize, cfg.EnableLMQ && cfg.EnableMultiDispatch
 	sc.ExtFileSize = cfg.ConsumeQueueExtSize
 	sc.Locked, sc.BatchTopics = b.openTopics, b.batchTopics
+	if cfg.EnableCompaction {
+		sc.CompactionTopics = b.compactionTopics()
+		sc.CompactionFileSize, sc.CompactionQueueFileSize, sc.CompactionInterval = cfg.CompactionFileSize, cfg.CompactionCqFileSize, cfg.CompactionInterval
+	}
 	sc.IndexSlots, sc.IndexEntries, sc.Index = int64(cfg.MaxHashSlotNum), int64(cfg.MaxIndexNum), cfg.MessageIndexEnable
 	sc.AppendCRC = cfg.AppendPropCRC
 	sc.MaxMessageSize = cfg.MaxMessageSize
@@ -116,6 +121,28 @@ func (b *Broker) metaConfig() meta.Config {
 	return meta.Config{
 		FS: b.cfg.FS, Dir: b.config().StorePathRootDir, Config: b.config, Log: b.log, Now: b.now,
 		OnChange: b.topicsChanged,
+	}
+}
+
+// compactionTopics makes a function that lists the topics with
+// cleanup.policy=COMPACTION. It looks again only after a change; one goroutine at a
+// time may call it.
+func (b *Broker) compactionTopics() func() []string {
+	var names []string
+	var version protocol.DataVersion
+	return func() []string {
+		if names != nil && b.topics.Version() == version {
+			return names
+		}
+		var topics []*protocol.TopicConfig
+		version, topics = b.topics.Snapshot()
+		names = make([]string, 0, 1)
+		for _, t := range topics {
+			if t.Attributes[protocol.TopicAttrCleanupPolicy] == protocol.CleanupCompaction {
+				names = append(names, t.TopicName)
+			}
+		}
+		return names
 	}
 }
 

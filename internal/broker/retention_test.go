@@ -95,7 +95,7 @@ func metric(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	require.NoError(t, err)
 	for _, f := range families {
 		if f.GetName() == name {
-			return f.GetMetric()[0].GetGauge().GetValue()
+			return f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
 		}
 	}
 	require.Fail(t, "no metric "+name)

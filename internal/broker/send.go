@@ -30,6 +30,7 @@ type sending struct {
 	queueID  int32  // as the answer says it
 	kind     stats.Kind
 	bytes    int64  // of the records
+	once     *once  // the topic suppresses duplicates
 	uniqKey  []byte // of a single message
 	recall   string // handle, of a message that waits in the timer
 	ids      []byte
@@ -49,6 +50,10 @@ func (b *Broker) sendMessage(c *remoting.Call) error {
 		return nil
 	}
 	p.Owner, p.Done = s, sendingDone
+	if s.once != nil {
+		s.storeOnce(c, p, false)
+		return nil
+	}
 	b.store.Enqueue(p)
 	return nil
 }
@@ -101,6 +106,9 @@ func (s *sending) begin(c *remoting.Call, topic *protocol.TopicConfig) {
 		s.queueID = randomQueue(topic)
 	}
 	s.topic, s.batched = topic.TopicName, hasBatchQueues(topic)
+	if topic.Attributes[protocol.TopicAttrDedupWindow] != "" {
+		s.once = s.b.newOnce(topic)
+	}
 	s.msg = message.Message{
 		Topic: topic.TopicName, QueueID: s.queueID, Flag: h.Flag, SysFlag: sysFlagFor(topic, h.SysFlag),
 		BornTimestamp: h.BornTimestamp, BornHost: unmapped(c.Conn().RemoteAddr()), StoreHost: s.b.traffic.host,
@@ -143,6 +151,7 @@ func (s *sending) addSingle(c *remoting.Call, topic *protocol.TopicConfig, p *st
 	} else {
 		s.uniqKey = append(s.uniqKey[:0], s.props.addUniqKey(s.newUniqKey)...)
 	}
+	s.knowSingle()
 	s.addLite(topic)
 	s.addPriority(topic)
 	if err := s.addTime(level); err != nil {
@@ -192,7 +201,7 @@ func (s *sending) refuseUnsupported(topic *protocol.TopicConfig, level int32) er
 		return protocol.Errorf(protocol.RespNoPermission, "the broker[%s] sending transaction message is forbidden", s.b.config().BrokerIP1)
 	case s.props.innerNum || s.msg.SysFlag&message.FlagInnerBatch != 0:
 		return protocol.Errorf(protocol.RespMessageIllegal, "the message to topic %s says that it is a batch inside one record, but was not sent as a batch", topic.TopicName)
-	case topic.Attributes["cleanup.policy"] == "COMPACTION" && strings.TrimSpace(s.props.keys) == "":
+	case topic.Attributes[protocol.TopicAttrCleanupPolicy] == protocol.CleanupCompaction && strings.TrimSpace(s.props.keys) == "":
 		return protocol.Errorf(protocol.RespMessageIllegal, "Required message key is missing")
 	}
 	return nil

@@ -13,6 +13,9 @@ import (
 func sendingDone(p *store.Put) {
 	s := p.Owner.(*sending)
 	b := s.b
+	if s.once != nil {
+		s.settle(p)
+	}
 	if p.Result.Status == store.PutOK {
 		s.answer(&p.Result)
 	} else {

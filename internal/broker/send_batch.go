@@ -28,6 +28,7 @@ func (s *sending) addBatch(c *remoting.Call, topic *protocol.TopicConfig, p *sto
 	s.kind = s.props.kind()
 	s.uniqKey = append(s.uniqKey[:0], s.props.uniqKey...)
 	if s.batched {
+		s.knowSingle()
 		return s.addInnerBatch(c.Body, p)
 	}
 	p.Split = true
@@ -39,6 +40,7 @@ func (s *sending) addBatch(c *remoting.Call, topic *protocol.TopicConfig, p *sto
 		if err := s.add(p); err != nil {
 			return err
 		}
+		s.know(item.Properties)
 	}
 	return nil
 }

@@ -141,6 +141,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 	g.Go("consumer filters", b.filters.Run)
 	g.Go("broadcast offsets", b.traffic.broadcast.Run)
 	g.Go("queue locks", b.sweepLocks)
+	g.Go("duplicates", b.sweepDedup)
 }
 
 // closeTraffic writes the places of the delay levels, the consumers' filters, the

@@ -20,6 +20,7 @@ type Broker struct {
 	Topics
 	Store
 	Flush
+	Duplicates
 	Retention
 	Reads
 	Filters

@@ -72,26 +72,30 @@ type Topics struct {
 
 // Store says where and in which shape messages are kept.
 type Store struct {
-	StorePathRootDir       string `prop:"storePathRootDir" default:"{home}/store" doc:"The store directory."`
-	StorePathCommitLog     string `prop:"storePathCommitLog" default:"" doc:"Directories of the commit log, separated by a comma; empty means commitlog below storePathRootDir. See Broker.CommitLogDirs."`
-	ReadOnlyCommitLogPaths string `prop:"readOnlyCommitLogStorePaths" default:"" doc:"Further commit log directories to which nothing is written."`
-	CommitLogFileSize      int64  `prop:"mappedFileSizeCommitLog" default:"1073741824" unit:"bytes" min:"4096" max:"2147483647" doc:"Size of a commit log file. Must not change for an existing store."`
-	ConsumeQueueFileSize   int64  `prop:"mappedFileSizeConsumeQueue" default:"6000000" unit:"bytes" min:"20" max:"2147483640" doc:"Size of a queue file, rounded up to a multiple of 20. Must not change for an existing store."`
-	BatchQueueFileSize     int64  `prop:"mapperFileSizeBatchConsumeQueue" default:"13800000" unit:"bytes" min:"46" max:"2147483616" doc:"Size of a queue file of topics with queue.type=BatchCQ, a multiple of 46. Must not change for an existing store."`
-	ConsumeQueueExtSize    int64  `prop:"mappedFileSizeConsumeQueueExt" default:"50331648" unit:"bytes" min:"64" max:"2147483647" doc:"Size of an extended queue file, as a broker with enableConsumeQueueExt wrote it; aerobee reads them and writes none. Must not change for an existing store."`
-	EnableLMQ              bool   `prop:"enableLmq" default:"false" doc:"Serve light queues (%LMQ%...). Consumer offsets are then in lmqConsumerOffset.json."`
-	EnableMultiDispatch    bool   `prop:"enableMultiDispatch" default:"false" doc:"Dispatch messages with the property INNER_MULTI_DISPATCH to the light queues that it names; needs enableLmq as well."`
-	MaxHashSlotNum         int    `prop:"maxHashSlotNum" default:"5000000" min:"1" max:"500000000" doc:"Hash slots of an index file."`
-	MaxIndexNum            int    `prop:"maxIndexNum" default:"20000000" min:"2" max:"100000000" doc:"Entries of an index file."`
-	MessageIndexEnable     bool   `prop:"messageIndexEnable" default:"true" doc:"Index messages by key."`
-	MessageIndexSafe       bool   `prop:"messageIndexSafe" default:"false" doc:"Rebuild the index from the last flushed position after a crash."`
-	MaxMessageSize         int    `prop:"maxMessageSize" default:"4194304" unit:"bytes" min:"1" max:"134217728" reload:"true" doc:"Largest message body, and largest client batch."`
-	MaxTopicLength         int    `prop:"maxTopicLength" default:"127" min:"1" max:"32767" doc:"Longest topic name in bytes; over 127 needs records of version 2."`
-	AutoMessageVersion     bool   `prop:"autoMessageVersionOnTopicLen" default:"true" doc:"Write records of version 2 for topic names over 127 bytes."`
-	AppendPropCRC          bool   `prop:"enabledAppendPropCRC" default:"false" doc:"Append a checksum over each record to its properties."`
-	ForceVerifyPropCRC     bool   `prop:"forceVerifyPropCRC" default:"false" doc:"Treat a record without that checksum as damaged."`
-	CheckCRCOnRecover      bool   `prop:"checkCRCOnRecover" default:"true" doc:"Verify body checksums when recovering."`
-	CommitLogRecoverMaxNum int    `prop:"commitLogRecoverMaxNum" default:"10" min:"1" doc:"Most commit log files that recovery goes back."`
+	StorePathRootDir       string        `prop:"storePathRootDir" default:"{home}/store" doc:"The store directory."`
+	StorePathCommitLog     string        `prop:"storePathCommitLog" default:"" doc:"Directories of the commit log, separated by a comma; empty means commitlog below storePathRootDir. See Broker.CommitLogDirs."`
+	ReadOnlyCommitLogPaths string        `prop:"readOnlyCommitLogStorePaths" default:"" doc:"Further commit log directories to which nothing is written."`
+	EnableCompaction       bool          `prop:"enableCompaction" default:"true" doc:"Keep the latest message of each key of topics with cleanup.policy=COMPACTION."`
+	CompactionFileSize     int64         `prop:"compactionMappedFileSize" default:"104857600" unit:"bytes" min:"4096" max:"2147483647" doc:"Size of a compaction log file, rounded to a multiple of that of its queue files, five at least. Must not change for an existing store."`
+	CompactionCqFileSize   int64         `prop:"compactionCqMappedFileSize" default:"10485760" unit:"bytes" min:"92" max:"429496700" doc:"Size of its queue files, rounded down to a multiple of 46. Must not change for an existing store."`
+	CompactionInterval     time.Duration `prop:"compactionScheduleInternal" default:"900000" unit:"ms" min:"1" doc:"Time between compactions."`
+	CommitLogFileSize      int64         `prop:"mappedFileSizeCommitLog" default:"1073741824" unit:"bytes" min:"4096" max:"2147483647" doc:"Size of a commit log file. Must not change for an existing store."`
+	ConsumeQueueFileSize   int64         `prop:"mappedFileSizeConsumeQueue" default:"6000000" unit:"bytes" min:"20" max:"2147483640" doc:"Size of a queue file, rounded up to a multiple of 20. Must not change for an existing store."`
+	BatchQueueFileSize     int64         `prop:"mapperFileSizeBatchConsumeQueue" default:"13800000" unit:"bytes" min:"46" max:"2147483616" doc:"Size of a queue file of topics with queue.type=BatchCQ, a multiple of 46. Must not change for an existing store."`
+	ConsumeQueueExtSize    int64         `prop:"mappedFileSizeConsumeQueueExt" default:"50331648" unit:"bytes" min:"64" max:"2147483647" doc:"Size of an extended queue file, as a broker with enableConsumeQueueExt wrote it; aerobee reads them and writes none. Must not change for an existing store."`
+	EnableLMQ              bool          `prop:"enableLmq" default:"false" doc:"Serve light queues (%LMQ%...). Consumer offsets are then in lmqConsumerOffset.json."`
+	EnableMultiDispatch    bool          `prop:"enableMultiDispatch" default:"false" doc:"Dispatch messages with the property INNER_MULTI_DISPATCH to the light queues that it names; needs enableLmq as well."`
+	MaxHashSlotNum         int           `prop:"maxHashSlotNum" default:"5000000" min:"1" max:"500000000" doc:"Hash slots of an index file."`
+	MaxIndexNum            int           `prop:"maxIndexNum" default:"20000000" min:"2" max:"100000000" doc:"Entries of an index file."`
+	MessageIndexEnable     bool          `prop:"messageIndexEnable" default:"true" doc:"Index messages by key."`
+	MessageIndexSafe       bool          `prop:"messageIndexSafe" default:"false" doc:"Rebuild the index from the last flushed position after a crash."`
+	MaxMessageSize         int           `prop:"maxMessageSize" default:"4194304" unit:"bytes" min:"1" max:"134217728" reload:"true" doc:"Largest message body, and largest client batch."`
+	MaxTopicLength         int           `prop:"maxTopicLength" default:"127" min:"1" max:"32767" doc:"Longest topic name in bytes; over 127 needs records of version 2."`
+	AutoMessageVersion     bool          `prop:"autoMessageVersionOnTopicLen" default:"true" doc:"Write records of version 2 for topic names over 127 bytes."`
+	AppendPropCRC          bool          `prop:"enabledAppendPropCRC" default:"false" doc:"Append a checksum over each record to its properties."`
+	ForceVerifyPropCRC     bool          `prop:"forceVerifyPropCRC" default:"false" doc:"Treat a record without that checksum as damaged."`
+	CheckCRCOnRecover      bool          `prop:"checkCRCOnRecover" default:"true" doc:"Verify body checksums when recovering."`
+	CommitLogRecoverMaxNum int           `prop:"commitLogRecoverMaxNum" default:"10" min:"1" doc:"Most commit log files that recovery goes back."`
 }
 
 // Flush says when written messages reach the disk.
@@ -105,6 +109,12 @@ type Flush struct {
 	FlushConsumeQueueThorough   time.Duration `prop:"flushConsumeQueueThoroughInterval" default:"60000" unit:"ms" min:"1" reload:"true" doc:"Time after which whatever there is gets flushed."`
 	SyncFlushTimeout            time.Duration `prop:"syncFlushTimeout" default:"5000" unit:"ms" min:"1" reload:"true" doc:"How long a message waits for its flush before FLUSH_DISK_TIMEOUT."`
 	FlushConsumerOffset         time.Duration `prop:"flushConsumerOffsetInterval" default:"5000" unit:"ms" min:"1" doc:"Time between writes of consumer offsets."`
+}
+
+// Duplicates says what suppressing duplicates may cost (topic attribute
+// dedup.window).
+type Duplicates struct {
+	DedupMaxEntries int `prop:"aerobeeDedupMaxEntries" default:"1000000" min:"1" max:"100000000" doc:"aerobee only: most messages, of all topics with the attribute dedup.window, that are remembered. Beyond them the oldest are forgotten before their window ends, which aerobee_dedup_forgotten_total counts. 20 to 35 bytes of memory each."`
 }
 
 // Retention says when old messages go.

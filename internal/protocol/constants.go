@@ -120,7 +120,13 @@ const (
 	TopicAttrCleanupPolicy  = "cleanup.policy" // not changeable
 	TopicAttrReserveTime    = "reserve.time"
 	TopicAttrLiteExpiration = "lite.topic.expiration" // minutes
+	TopicAttrDedupWindow    = "dedup.window"          // aerobee's own: how long a message is known
+	TopicAttrDedupKey       = "dedup.key"             // aerobee's own: the property it is known by
 )
+
+// CleanupCompaction is the value of cleanup.policy for topics of which the latest
+// message of each key is kept.
+const CleanupCompaction = "COMPACTION"
 
 // QueueTypeBatch is the value of queue.type for topics with batch queues.
 const QueueTypeBatch = "BatchCQ"

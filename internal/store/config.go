@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/aerobee/aerobee/internal/store/compaction"
 	"github.com/aerobee/aerobee/internal/store/cqueue"
 	"github.com/aerobee/aerobee/internal/vfs"
 )
@@ -66,6 +67,14 @@ type Config struct {
 	// MultiDispatch dispatches messages to the light queues that they name
 	// (enableLmq and enableMultiDispatch).
 	MultiDispatch bool
+	// CompactionTopics are the topics with cleanup.policy=COMPACTION at the moment,
+	// asked for after Locked; nil: compaction is off (enableCompaction).
+	CompactionTopics func() []string
+	// CompactionFileSize and CompactionQueueFileSize are those of Java's settings
+	// compactionMappedFileSize and compactionCqMappedFileSize.
+	CompactionFileSize, CompactionQueueFileSize int64
+	CompactionInterval                          time.Duration // compactionScheduleInternal
+
 	// Locked, if set, is called when the directory is locked and before anything
 	// of it is read.
 	Locked func() error
@@ -110,6 +119,11 @@ func (c *Config) Validate() error {
 	check(c.QueueInterval > 0, "flushIntervalConsumeQueue", c.QueueInterval, "positive")
 	check(c.CheckpointInterval > 0, "checkpoint interval", c.CheckpointInterval, "positive")
 	check(c.CleanInterval > 0, "cleanResourceInterval", c.CleanInterval, "positive")
+	if c.CompactionTopics != nil {
+		check(c.CompactionQueueFileSize >= 2*compaction.UnitSize, "compactionCqMappedFileSize", c.CompactionQueueFileSize, "at least 92 bytes")
+		check(c.CompactionFileSize >= 4096 && c.CompactionFileSize <= 1<<31-1, "compactionMappedFileSize", c.CompactionFileSize, "4096 to 2147483647 bytes")
+		check(c.CompactionInterval > 0, "compactionScheduleInternal", c.CompactionInterval, "positive")
+	}
 	check(c.OpenFiles >= 1, "open files", c.OpenFiles, "at least 1")
 	check(c.StoreHost.IsValid(), "brokerIP1", c.StoreHost, "an address")
 	return errors.Join(errs...)

@@ -106,6 +106,14 @@ func (s *Store) get(req GetRequest, dst []byte) (r GetResult, _ []byte, err erro
 	if r.MinOffset, err = q.Min(); err != nil {
 		return r, dst, err
 	}
+	if kept := s.kept.set.Lookup(req.Topic, req.QueueID); kept != nil {
+		return s.getKept(kept, q, req, r, dst)
+	}
+	return s.getQueued(q, req, r, dst)
+}
+
+// getQueued is Get from a consume queue.
+func (s *Store) getQueued(q *cqueue.Queue, req GetRequest, r GetResult, dst []byte) (_ GetResult, _ []byte, err error) {
 	switch {
 	case r.MaxOffset == 0:
 		r.Status = NoMessageInQueue

@@ -155,6 +155,9 @@ func (s *Store) Topics() ([]string, error) { return s.queues.Topics() }
 // they expire. The checkpoint that follows keeps a recovery from bringing the
 // queues back.
 func (s *Store) DeleteTopic(topic string) error {
+	if err := s.forgetKept(topic); err != nil {
+		return err
+	}
 	return errors.Join(s.queues.Delete(topic), s.forgetFloors(topic), s.Checkpoint())
 }
 

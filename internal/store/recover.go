@@ -67,6 +67,9 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.makeQueueDirs(); err != nil {
 		return err
 	}
+	if err := s.openKept(); err != nil {
+		return err
+	}
 	if err := s.markOpen(); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Store struct {
 	log    *commitlog.Log
 	queues queues
 	index  *index.Index // nil when off
+	kept   keptTopics
 	tasks  *run.Group
 
 	lead   lead
@@ -99,6 +100,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.tasks.Go("store flush", s.flushLoop)
 	if s.index != nil {
 		s.tasks.Go("store index", s.index.Run)
+	}
+	if s.kept.set != nil {
+		s.tasks.Go("store compaction", s.compactionLoop)
 	}
 	if cfg.Retention != nil {
 		if disks, err := s.disks(); err == nil { // else the loop reports it
@@ -221,6 +225,9 @@ func (s *Store) Close(ctx context.Context) error {
 	err := s.drain(ctx)
 	s.tasks.Cancel()
 	err = errors.Join(err, s.tasks.Wait())
+	if err == nil && s.fenced.Load() == nil && s.kept.set != nil {
+		err = s.keepRest(ctx)
+	}
 	if err == nil && s.fenced.Load() == nil {
 		err = s.closeClean(ctx)
 	}
@@ -272,6 +279,9 @@ func (s *Store) closeFiles() error {
 	var errs []error
 	if s.index != nil {
 		errs = append(errs, s.index.Close())
+	}
+	if s.kept.set != nil {
+		errs = append(errs, s.kept.set.Close())
 	}
 	if s.queues.Set != nil {
 		errs = append(errs, s.queues.Close())

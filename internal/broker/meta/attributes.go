@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aerobee/aerobee/internal/broker/dedup"
 	"github.com/aerobee/aerobee/internal/protocol"
 )
 
@@ -22,7 +23,8 @@ type attribute struct {
 	check func(value string) error
 }
 
-// topicAttributes and groupAttributes are the tables of admin.md 1.2.
+// topicAttributes and groupAttributes are the tables of admin.md 1.2, and
+// aerobee's own dedup attributes, which a Java broker keeps and does not look at.
 var (
 	topicAttributes = map[string]attribute{
 		protocol.TopicAttrQueueType:     {fixed: true, check: oneOf("SimpleCQ", "BatchCQ")},
@@ -31,6 +33,8 @@ var (
 			"PRIORITY", "LITE", MessageTypeMixed)},
 		protocol.TopicAttrReserveTime:    {check: between(-1, 1<<63-1)},
 		protocol.TopicAttrLiteExpiration: {check: between(-1, 43200)},
+		protocol.TopicAttrDedupWindow:    {check: func(v string) error { _, err := dedup.ParseWindow(v); return err }},
+		protocol.TopicAttrDedupKey:       {check: dedup.CheckProperty},
 	}
 	groupAttributes = map[string]attribute{
 		protocol.GroupAttrPriorityFactor:       {check: between(0, 100)},
