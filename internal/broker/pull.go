@@ -37,6 +37,8 @@ type pull struct {
 	online   *registry.Group           // nil when the group is not online
 	inline   protocol.SubscriptionData // the one of the request
 	filter   store.Filter
+	mixed    bool                       // members of the group want something else, too
+	sub      *protocol.SubscriptionData // of a mixed group
 	response protocol.PullMessageResponse
 }
 
@@ -147,10 +149,16 @@ func (p *pull) read(buf []byte) (store.GetResult, []byte) {
 	if h.LiteTopic != "" {
 		topic = protocol.LiteQueueName(topic, h.LiteTopic)
 	}
+	filter := p.filter
+	if p.mixed {
+		skips := p.skips()
+		defer func() { b.skipped.add(group, topic, skips.count) }()
+		filter = skips
+	}
 	return b.store.Get(store.GetRequest{
 		Topic: topic, QueueID: h.QueueID, Offset: h.QueueOffset,
 		MaxMsgs:  max(min(int(h.MaxMsgNums), cfg.MaxTransferCountMemory), 1),
-		MaxBytes: cfg.MaxTransferBytesMemory, Filter: p.filter,
+		MaxBytes: cfg.MaxTransferBytesMemory, Filter: filter,
 	}, buf)
 }
 

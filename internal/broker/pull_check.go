@@ -71,6 +71,10 @@ func (p *pull) subscribe() error {
 		return protocol.Errorf(protocol.RespSystemError, "The broker does not support consumer to filter message by %s", sub.ExpressionType)
 	}
 	p.filter = filterOf(sub)
+	p.mixed = p.filter != nil && p.online != nil && p.online.Mixed && p.online.MessageModel == protocol.Clustering
+	if p.mixed {
+		p.sub = sub
+	}
 	return nil
 }
 
@@ -87,6 +91,11 @@ func (p *pull) subscribed() (*protocol.SubscriptionData, error) {
 		return nil, p.forbid(protocol.ForbiddenSubscription, "the consumer group[%s] is forbidden for topic[%s]", h.ConsumerGroup, h.Topic)
 	}
 	sub := p.online.Subscriptions[h.Topic]
+	if p.online.Mixed { // each member gets what it asked for itself
+		if m, ok := p.online.Of(p.ticket.Conn().ID()); ok && m.Subscriptions[h.Topic] != nil {
+			sub = m.Subscriptions[h.Topic]
+		}
+	}
 	if sub == nil {
 		return nil, protocol.Errorf(protocol.RespSubscriptionNotExist, "the consumer's subscription not exist%s", faq)
 	}

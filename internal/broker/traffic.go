@@ -25,7 +25,6 @@ import (
 const (
 	broadcastOfflineExpiry = 120 * time.Second // broadcastOffsetExpireSecond
 	broadcastIdleExpiry    = 300 * time.Second // broadcastOffsetExpireMaxSecond
-	lockSweep              = time.Minute
 )
 
 // traffic is what the send and pull paths share beside the tables named in Broker.
@@ -62,7 +61,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	cfg := b.config()
 	b.traffic.host, b.traffic.cold = host, store.ColdDistance
 	b.traffic.uniq = message.NewUniqIDs(host.Addr())
-	b.locks = locks.New(b.now)
+	b.locks, b.lockGivers = locks.New(b.now), newLockGivers()
 	var err error
 	file := "consumerOffset.json"
 	if cfg.EnableLMQ {
@@ -111,7 +110,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
 	g.Go("broadcast offsets", b.traffic.broadcast.Run)
-	g.Go("queue locks", b.sweepLocks)
+	g.Go("queue locks", b.giveLocksUp)
 }
 
 // closeTraffic writes the places of the delay levels. It is called after the
@@ -119,19 +118,6 @@ func (b *Broker) startTraffic(g *run.Group) {
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
 	return b.delay.Save()
-}
-
-func (b *Broker) sweepLocks(ctx context.Context) error {
-	ticker := time.NewTicker(lockSweep)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-			b.locks.Sweep()
-		}
-	}
 }
 
 // trafficClosed forgets the pulls of a connection that has closed.
