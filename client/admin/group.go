@@ -187,6 +187,9 @@ type Consumers struct {
 	FromWhere     string         `json:"consumeFromWhere"`
 	Connections   []Connection   `json:"connections"`
 	Subscriptions []Subscription `json:"subscriptions"`
+	// Mismatch says what the members differ in, and what they missed by that. Only
+	// aerobee's brokers tell.
+	Mismatch []string `json:"mismatch,omitempty"`
 }
 
 // Subscription is what a group wants of a topic.
@@ -208,6 +211,7 @@ func (c *Client) ConsumerConnections(ctx context.Context, group, broker string) 
 	consumers := Consumers{
 		Group: group, ConsumeType: conn.ConsumeType.String(), MessageModel: conn.MessageModel.String(),
 		FromWhere: conn.ConsumeFromWhere.String(), Connections: connectionsOf(conn.ConnectionSet), Subscriptions: []Subscription{},
+		Mismatch: conn.SubscriptionMismatch,
 	}
 	for _, s := range conn.SubscriptionTable {
 		consumers.Subscriptions = append(consumers.Subscriptions, Subscription{

@@ -41,6 +41,15 @@ func groupVerbs() []verb {
 			run:    deleteSubGroup,
 		},
 		{
+			name: "setConsumeMode", short: "Set whether a group pulls or pops a topic, for clients that leave the division of queues to the brokers",
+			flags: []flag{
+				onBroker(), onCluster(), must(text("t", "topicName", "topic name")), must(groupName()), must(text("m", "mode", "PULL or POP")),
+				number("q", "popShareQueueNum", "0", "with how many clients one that pops shares its queues; 0: everybody pops everything"),
+			},
+			either: []string{"brokerAddr", "clusterName"},
+			run:    setConsumeMode,
+		},
+		{
 			name: "getConsumerConfig", short: "Show how brokers have a consumer group",
 			flags: []flag{must(groupName())},
 			run:   getConsumerConfig,
@@ -86,6 +95,19 @@ func updateSubGroup(ctx context.Context, c *admin.Client, in input) (report, err
 	config.RetryPolicy, config.Attributes = in.text("groupRetryPolicy"), in.text("attributes")
 	done, err := c.UpdateGroup(ctx, target(in), config)
 	return doneReport("group "+config.Group+" is set", done), err
+}
+
+func setConsumeMode(ctx context.Context, c *admin.Client, in input) (report, error) {
+	mode := admin.ConsumeMode{Topic: in.text("topicName"), Group: in.text("groupName"), PopShare: int32(in.number("popShareQueueNum"))}
+	switch in.text("mode") {
+	case "PULL":
+	case "POP":
+		mode.Pop = true
+	default:
+		return report{}, usagef("-m (--mode) %q, want PULL or POP", in.text("mode"))
+	}
+	done, err := c.SetConsumeMode(ctx, target(in), mode)
+	return doneReport(fmt.Sprintf("group %s reads topic %s by %s", mode.Group, mode.Topic, in.text("mode")), done), err
 }
 
 func deleteSubGroup(ctx context.Context, c *admin.Client, in input) (report, error) {
@@ -187,9 +209,13 @@ func consumerConnection(ctx context.Context, c *admin.Client, in input) (report,
 	for _, s := range consumers.Subscriptions {
 		subs.add(s.Topic, s.Expression, s.Type, s.Version)
 	}
-	return report{data: consumers, tables: []view{connectionView(consumers.Connections), subs}, notes: []string{
+	notes := []string{
 		"", "consume type: " + consumers.ConsumeType, "message model: " + consumers.MessageModel, "consume from: " + consumers.FromWhere,
-	}}, nil
+	}
+	for _, m := range consumers.Mismatch {
+		notes = append(notes, "members differ: "+m)
+	}
+	return report{data: consumers, tables: []view{connectionView(consumers.Connections), subs}, notes: notes}, nil
 }
 
 func producerConnection(ctx context.Context, c *admin.Client, in input) (report, error) {

@@ -96,6 +96,9 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqEndTransaction:                       "TransactionTest",
 	protocol.ReqCheckTransactionState:                "TransactionTest",
 	protocol.ReqResumeCheckHalfMessage:               "TransactionTest",
+	protocol.ReqQueryAssignment:                      "AssignmentTest",
+	protocol.ReqSetMessageRequestMode:                "AssignmentTest",
+	protocol.ReqGetAllMessageRequestMode:             "AssignmentTest",
 }
 
 // TestCompatibilityPage compares docs/compatibility.md with the code, and the

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aerobee/aerobee/internal/broker/assign"
 	"github.com/aerobee/aerobee/internal/broker/dedup"
 	"github.com/aerobee/aerobee/internal/broker/delay"
 	"github.com/aerobee/aerobee/internal/broker/filters"
@@ -60,6 +61,8 @@ type Broker struct {
 	store        *store.Store
 	topics       *meta.Topics
 	groups       *meta.Groups
+	modes        *assign.Modes
+	routes       *routes
 	clients      *registry.Registry
 	offsets      *offsets.Table
 	hold         *hold.Table
@@ -71,14 +74,16 @@ type Broker struct {
 	locks        *locks.Table
 	stats        *stats.Stats
 	cold         coldLimits
+	skipped      mismatches
 	traffic      traffic
 	metrics      *metrics
 
-	ports    ports
-	group    *run.Group // all goroutines
-	register *registrar
-	notify   *notifier
-	life     life
+	ports      ports
+	group      *run.Group // all goroutines
+	register   *registrar
+	notify     *notifier
+	lockGivers lockGivers
+	life       life
 }
 
 // settings is the configuration and its version.
@@ -118,6 +123,7 @@ func New(cfg Config) (*Broker, error) {
 	}
 	b := &Broker{cfg: cfg, log: cfg.Logger.With("broker", cfg.Broker.BrokerName), now: cfg.Now}
 	b.clients = registry.New(registry.DefaultLimits)
+	b.routes = newRoutes(b)
 	b.stats = stats.New(stats.Config{Cluster: cfg.Broker.BrokerClusterName, System: b.isSystem})
 	b.metrics = newMetrics(b)
 	return b, nil
@@ -159,6 +165,12 @@ func (b *Broker) openTables(ctx context.Context) error {
 	if b.groups, err = meta.OpenGroups(b.metaConfig()); err != nil {
 		return err
 	}
+	b.modes, err = assign.OpenModes(assign.Config{
+		FS: b.cfg.FS, Dir: b.config().StorePathRootDir, Log: b.log, Now: b.now,
+	})
+	if err != nil {
+		return err
+	}
 	if err := b.restoreTopics(); err != nil {
 		return err
 	}
@@ -176,6 +188,7 @@ func (b *Broker) startTasks() {
 	g := b.group
 	g.Go("topics file", b.topics.Run)
 	g.Go("groups file", b.groups.Run)
+	g.Go("message request modes file", b.modes.Run)
 	g.Go("registration", b.register.run)
 	g.Go("notifications", b.notify.run)
 	g.Go("client expiry", b.expireClients)
@@ -268,7 +281,7 @@ func (b *Broker) isSystem(topic, group string) bool {
 // expireClients takes out clients that went silent (remoting.md 1.7).
 func (b *Broker) expireClients(ctx context.Context) error {
 	return every(ctx, clientScan, func() {
-		b.apply(b.clients.Expire(b.now(), b.config().ChannelExpiredTimeout, protocol.ClientExpiry))
+		b.apply(b.clients.Expire(b.now(), b.config().ChannelExpiredTimeout, protocol.ClientExpiry), 0)
 	})
 }
 

@@ -97,6 +97,14 @@ var (
 	storageLabels = []string{"storage_type", "storage_medium"}
 )
 
+// Metrics of aerobee's own about groups whose members differ.
+var (
+	descMismatch = prometheus.NewDesc("aerobee_consumer_subscription_mismatch",
+		"Topics that the members of a group subscribe to in different ways.", []string{"consumer_group"}, nil)
+	descPassedOver = prometheus.NewDesc("aerobee_messages_passed_over_total",
+		"Messages that one member of a group passed over and another one wants.", []string{"consumer_group", "topic"}, nil)
+)
+
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
@@ -106,6 +114,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 		descTimerInLag, descTimerOutLag, descTimerInTime, descTimerOutTime, descTimerIn, descTimerOut, descTimerSoon, descTimerPending, descTimerLost,
 		descHalf, descTxOpen, descTxOldest, descTxChecks, descTxUnasked, descTxCommits, descTxBacks, descTxGivenUp, descTxCarried,
 		descSuppressed, descKnown, descForgotten,
+		descMismatch, descPassedOver,
 	} {
 		ch <- d
 	}
@@ -120,6 +129,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectTopics(ch)
 	c.collectPairs(ch)
 	c.collectConnections(ch)
+	c.collectMismatches(ch)
 	c.collectLags(ch)
 	c.collectStore(ch)
 	c.collectTimer(ch)
@@ -273,6 +283,21 @@ func (c collector) collectConnections(ch chan<- prometheus.Metric) {
 			gauge(ch, descConsumers, float64(n), k.language, k.version, "remoting", g.Name, consumeMode(g.ConsumeType),
 				strconv.FormatBool(protocol.IsSystemGroup(g.Name)))
 		}
+	}
+}
+
+func (c collector) collectMismatches(ch chan<- prometheus.Metric) {
+	left := maxSeries
+	for _, g := range c.b.clients.ConsumerGroups() {
+		if d := g.Differences(); len(d) > 0 {
+			if left--; left < 0 {
+				break
+			}
+			gauge(ch, descMismatch, float64(len(d)), g.Name)
+		}
+	}
+	for key, n := range c.b.skipped.all() {
+		counter(ch, descPassedOver, n, key.group, key.topic)
 	}
 }
 

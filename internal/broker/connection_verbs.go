@@ -20,6 +20,7 @@ func (b *Broker) consumerConnections(c *remoting.Call) error {
 		ConnectionSet: connections(g.Members), SubscriptionTable: make(map[string]protocol.SubscriptionData, len(g.Subscriptions)),
 		ConsumeType: g.ConsumeType, MessageModel: g.MessageModel, ConsumeFromWhere: g.ConsumeFromWhere,
 	}
+	out.SubscriptionMismatch = b.mismatchReport(g)
 	for topic, sub := range g.Subscriptions {
 		out.SubscriptionTable[topic] = *sub
 	}

@@ -2,16 +2,11 @@ package broker
 
 import (
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
-	"github.com/aerobee/aerobee/internal/vfs"
 )
 
 // consumeStats serves GET_CONSUME_STATS (admin.md 3.4).
@@ -204,19 +199,4 @@ func (b *Broker) cloneGroupOffset(_ context.Context, c *remoting.Call) error {
 		}
 	}
 	return replyOK(c)
-}
-
-// messageRequestModes serves GET_ALL_MESSAGE_REQUEST_MODE from the file that a
-// Java broker wrote: the modes themselves come with POP.
-func (b *Broker) messageRequestModes(_ context.Context, c *remoting.Call) error {
-	out := protocol.MessageRequestModeSerializeWrapper{}
-	path := filepath.Join(b.config().StorePathRootDir, "config", "messageRequestMode.json")
-	err := vfs.LoadFile(b.cfg.FS, path, func(data []byte) error {
-		out = protocol.MessageRequestModeSerializeWrapper{}
-		return javajson.Unmarshal(data, &out)
-	})
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return replyJSON(c, &out)
 }

@@ -22,7 +22,7 @@ func (b *Broker) heartBeat(c *remoting.Call) error {
 	}
 	h := registry.Heartbeat{
 		Client: clientOf(c, data.ClientID), Now: b.now(),
-		Fingerprint: data.HeartbeatFingerprint, WithoutSub: data.WithoutSub && data.HeartbeatFingerprint != 0,
+		Fingerprint: data.HeartbeatFingerprint, RefuseMismatch: b.config().RefuseMismatch, WithoutSub: data.WithoutSub && data.HeartbeatFingerprint != 0,
 	}
 	for i := range data.ConsumerDataSet {
 		if b.admitConsumer(&data.ConsumerDataSet[i], h.WithoutSub) {
@@ -35,14 +35,14 @@ func (b *Broker) heartBeat(c *remoting.Call) error {
 		}
 	}
 	effects, resend, err := b.clients.Heartbeat(h)
+	b.apply(effects, 0)
 	if err != nil {
 		return err
 	}
-	b.apply(effects)
 	if !h.WithoutSub {
 		b.registerFilters(h.Consumers)
 	}
-	c.Reply(remoting.Reply{Ext: []remoting.Field{
+	c.Reply(remoting.Reply{Remark: b.mismatchRemark(h.Consumers), Ext: []remoting.Field{
 		{Key: protocol.ExtHeartbeatV2Supported, Value: "true"},
 		{Key: protocol.ExtSubscriptionChanged, Value: strconv.FormatBool(resend)},
 	}})
@@ -98,7 +98,7 @@ func (b *Broker) unregisterClient(c *remoting.Call) error {
 	if err != nil {
 		return err
 	}
-	b.apply(b.clients.Unregister(c.Conn().ID(), h.ProducerGroup, h.ConsumerGroup))
+	b.apply(b.clients.Unregister(c.Conn().ID(), h.ProducerGroup, h.ConsumerGroup), 0)
 	return replyOK(c)
 }
 

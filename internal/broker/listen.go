@@ -100,5 +100,5 @@ func (b *Broker) open(host string, wanted int, serve remoting.Handler) (port, er
 // connClosed forgets a connection.
 func (b *Broker) connClosed(conn *remoting.Conn) {
 	b.trafficClosed(conn)
-	b.apply(b.clients.CloseChannel(conn.ID()))
+	b.apply(b.clients.CloseChannel(conn.ID()), b.config().LockGrace)
 }

@@ -33,8 +33,15 @@ func newNotifier(b *Broker) *notifier {
 	return n
 }
 
-// apply does what the registry asks for.
-func (b *Broker) apply(e registry.Effects) {
+// apply does what the registry asks for. Clients that left get grace to come back
+// before their queue locks are given up.
+func (b *Broker) apply(e registry.Effects, grace time.Duration) {
+	for _, s := range e.Left {
+		b.locks.Leave(s.Group, s.Client, grace)
+	}
+	if grace > 0 && len(e.Left) > 0 {
+		b.lockGivers.wake()
+	}
 	for _, c := range e.Close {
 		if conn, ok := c.(*remoting.Conn); ok {
 			conn.Close()
@@ -43,6 +50,10 @@ func (b *Broker) apply(e registry.Effects) {
 	for _, group := range e.Gone {
 		b.filters.Unregister(group)
 	}
+	for _, s := range e.Joined {
+		b.locks.Return(s.Group, s.Client)
+	}
+	b.reportMismatches(e.Mismatches)
 	if len(e.Changes) == 0 || !b.config().NotifyConsumerIDsChanged {
 		return
 	}

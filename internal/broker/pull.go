@@ -36,6 +36,8 @@ type pull struct {
 	group    *protocol.SubscriptionGroupConfig
 	online   *registry.Group // nil when the group is not online
 	filter   store.Filter
+	mixed    bool                       // members of the group want something else, too
+	sub      *protocol.SubscriptionData // of a mixed group
 	response protocol.PullMessageResponse
 
 	byProperties bool  // the filter looks at records
@@ -170,10 +172,16 @@ func (p *pull) read(buf []byte) (store.GetResult, []byte) {
 	if h.LiteTopic != "" {
 		topic = protocol.LiteQueueName(topic, h.LiteTopic)
 	}
+	filter := p.filter
+	if p.mixed {
+		skips := p.skips()
+		defer func() { b.skipped.add(group, topic, skips.count) }()
+		filter = skips
+	}
 	r, buf := b.store.Get(store.GetRequest{
 		Topic: topic, QueueID: h.QueueID, Offset: h.QueueOffset + p.passed,
 		MaxMsgs:  max(min(int(h.MaxMsgNums), cfg.MaxTransferCountMemory), 1),
-		MaxBytes: cfg.MaxTransferBytesMemory, Filter: p.filter,
+		MaxBytes: cfg.MaxTransferBytesMemory, Filter: filter,
 	}, buf)
 	if p.passed > 0 && r.Status == store.OffsetOverflowOne && p.Reason != hold.Arrived {
 		r.Status = store.NoMatchedMessage // as if all was read now

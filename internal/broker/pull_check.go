@@ -76,15 +76,23 @@ func (p *pull) subscribeAsGroup() error {
 		return err
 	}
 	p.filter = filterOf(sub)
+	p.mixed = p.filter != nil && p.online != nil && p.online.Mixed && p.online.MessageModel == protocol.Clustering
+	if p.mixed {
+		p.sub = sub
+	}
 	if byTags(sub.ExpressionType) {
 		return nil
 	}
-	program, err := p.b.groupFilter(p.header.Topic, p.header.ConsumerGroup, p.header.SubVersion)
+	if p.filter == nil { // classFilterMode
+		return p.filterProperties(sub.ExpressionType)
+	}
+	if p.mixed { // the group's table has one expression only
+		p.filter, err = p.b.messageFilter(sub.ExpressionType, sub.SubString)
+	} else {
+		p.filter, err = p.b.groupFilter(p.header.Topic, p.header.ConsumerGroup, p.header.SubVersion)
+	}
 	if err != nil {
 		return err
-	}
-	if p.filter != nil { // not classFilterMode
-		p.filter = program
 	}
 	return p.filterProperties(sub.ExpressionType)
 }
@@ -115,6 +123,11 @@ func (p *pull) subscribed() (*protocol.SubscriptionData, error) {
 		return nil, p.forbid(protocol.ForbiddenSubscription, "the consumer group[%s] is forbidden for topic[%s]", h.ConsumerGroup, h.Topic)
 	}
 	sub := p.online.Subscriptions[h.Topic]
+	if p.online.Mixed { // each member gets what it asked for itself
+		if m, ok := p.online.Of(p.ticket.Conn().ID()); ok && m.Subscriptions[h.Topic] != nil {
+			sub = m.Subscriptions[h.Topic]
+		}
+	}
 	if sub == nil {
 		return nil, protocol.Errorf(protocol.RespSubscriptionNotExist, "the consumer's subscription not exist%s", faq)
 	}

@@ -111,6 +111,9 @@ func (b *Broker) closeTables(ctx context.Context) error {
 	if b.groups != nil {
 		g.Go("groups", func(context.Context) error { return b.groups.Close() })
 	}
+	if b.modes != nil {
+		g.Go("modes", func(context.Context) error { return b.modes.Close() })
+	}
 	if b.offsets != nil {
 		g.Go("offsets", func(context.Context) error { return b.offsets.Close() })
 	}

@@ -29,7 +29,6 @@ import (
 const (
 	broadcastOfflineExpiry = 120 * time.Second // broadcastOffsetExpireSecond
 	broadcastIdleExpiry    = 300 * time.Second // broadcastOffsetExpireMaxSecond
-	lockSweep              = time.Minute
 )
 
 // traffic is what the send and pull paths share beside the tables named in Broker.
@@ -68,7 +67,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	cfg := b.config()
 	b.traffic.host, b.traffic.cold = host, store.ColdDistance
 	b.traffic.uniq = message.NewUniqIDs(host.Addr())
-	b.locks = locks.New(b.now)
+	b.locks, b.lockGivers = locks.New(b.now), newLockGivers()
 	var err error
 	file := "consumerOffset.json"
 	if cfg.EnableLMQ {
@@ -140,7 +139,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 	})
 	g.Go("consumer filters", b.filters.Run)
 	g.Go("broadcast offsets", b.traffic.broadcast.Run)
-	g.Go("queue locks", b.sweepLocks)
+	g.Go("queue locks", b.giveLocksUp)
 	g.Go("duplicates", b.sweepDedup)
 }
 
@@ -151,19 +150,6 @@ func (b *Broker) closeTraffic() error {
 	b.hold.Close()
 	b.transactions.Close()
 	return errors.Join(b.delay.Save(), b.filters.Save(), b.closeTimer())
-}
-
-func (b *Broker) sweepLocks(ctx context.Context) error {
-	ticker := time.NewTicker(lockSweep)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-			b.locks.Sweep()
-		}
-	}
 }
 
 // trafficClosed forgets the pulls of a connection that has closed.

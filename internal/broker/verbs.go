@@ -58,6 +58,9 @@ func (b *Broker) clientVerbs() []verb {
 		{code: protocol.ReqLockBatchMQ, serve: b.lockBatchMQ},
 		{code: protocol.ReqUnlockBatchMQ, serve: b.unlockBatchMQ},
 
+		// assign_verbs.go
+		{code: protocol.ReqQueryAssignment, slow: b.queryAssignment},
+
 		// query_verbs.go
 		{code: protocol.ReqQueryMessage, serve: b.queryMessage},
 		{code: protocol.ReqViewMessageByID, serve: b.viewMessageByID},
@@ -107,6 +110,9 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqQueryConsumeTimeSpan, slow: b.consumeTimeSpan},
 		{code: protocol.ReqQueryCorrectionOffset, slow: b.correctionOffset},
 		{code: protocol.ReqCloneGroupOffset, slow: b.cloneGroupOffset},
+
+		// assign_verbs.go
+		{code: protocol.ReqSetMessageRequestMode, slow: b.setMessageRequestMode},
 		{code: protocol.ReqGetAllMessageRequestMode, slow: b.messageRequestModes},
 
 		// connection_verbs.go

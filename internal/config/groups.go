@@ -202,6 +202,12 @@ type Clients struct {
 	NotifyConsumerIDsChanged   bool          `prop:"notifyConsumerIdsChangedEnable" default:"true" reload:"true" doc:"Tell consumers when their group changes."`
 	RealTimeNotify             bool          `prop:"realTimeNotifyConsumerChange" default:"true" reload:"true" doc:"Tell them at once instead of every 15 s."`
 	RegisterProducer           bool          `prop:"enableRegisterProducer" default:"true" reload:"true" doc:"Remember producers."`
+	ServerLoadBalancer         bool          `prop:"serverLoadBalancerEnable" default:"true" reload:"true" doc:"Divide queues among the clients that leave it to the broker (code 400). false: each of them gets all queues."`
+	LoadBalancePollInterval    time.Duration `prop:"loadBalancePollNameServerInterval" default:"30000" unit:"ms" min:"1" reload:"true" doc:"Age from which a topic's route is asked for again before its queues are divided."`
+	DefaultRequestMode         string        `prop:"defaultMessageRequestMode" default:"PULL" oneof:"PULL|POP" reload:"true" doc:"How groups read for which setConsumeMode set nothing, when the broker divides the queues."`
+	DefaultPopShareQueueNum    int           `prop:"defaultPopShareQueueNum" default:"-1" reload:"true" doc:"With how many clients one that pops shares its queues, by default; 0 and less: everybody pops everything."`
+	LockGrace                  time.Duration `prop:"aerobeeLockGrace" default:"4000" unit:"ms" min:"0" max:"60000" reload:"true" doc:"aerobee only: how long the queue locks of a client are kept whose connection broke and that does not come back. It unlocks at once when it signs off. 60000: as long as a Java broker keeps them."`
+	RefuseMismatch             bool          `prop:"aerobeeRefuseSubscriptionMismatch" default:"false" reload:"true" doc:"aerobee only: refuse the heartbeat of a consumer whose subscriptions differ from those of its group's members."`
 	StartAcceptSendRequest     int64         `prop:"startAcceptSendRequestTimeStamp" default:"0" unit:"Unix time in ms" min:"0" reload:"true" doc:"Refuse messages before this time."`
 }
 

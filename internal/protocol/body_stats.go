@@ -15,6 +15,9 @@ type ConsumerConnection struct {
 	ConsumeType       ConsumeType                 `json:"consumeType"`
 	MessageModel      MessageModel                `json:"messageModel"`
 	ConsumeFromWhere  ConsumeFromWhere            `json:"consumeFromWhere"`
+	// SubscriptionMismatch says what the members differ in and what they have missed
+	// by that. aerobee only; left out where they agree.
+	SubscriptionMismatch []string `json:"subscriptionMismatch,omitempty"`
 }
 
 // ProducerConnection is the answer to ReqGetProducerConnectionList.

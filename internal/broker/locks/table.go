@@ -1,6 +1,7 @@
 package locks
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +25,14 @@ type Table struct {
 		sync.Mutex
 		groups map[string]map[protocol.MessageQueue]holder
 		count  int // entries of all groups, the expired ones included
+		// leaving are clients with locks that are gone, and until when they may come
+		// back. They are fewer than locks.
+		leaving map[seat]time.Time
 	}
 }
+
+// seat is a client in a group.
+type seat struct{ group, client string }
 
 type holder struct {
 	client string
@@ -37,6 +44,7 @@ type holder struct {
 func New(now func() time.Time) *Table {
 	t := &Table{now: now, max: MaxLocks}
 	t.mu.groups = make(map[string]map[protocol.MessageQueue]holder)
+	t.mu.leaving = make(map[seat]time.Time)
 	return t
 }
 
@@ -47,6 +55,7 @@ func (t *Table) Lock(group, client string, queues []protocol.MessageQueue) []pro
 	held := make([]protocol.MessageQueue, 0, len(queues))
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	delete(t.mu.leaving, seat{group, client})
 	for _, q := range queues {
 		if t.lockLocked(group, client, q, now) {
 			held = append(held, q)
@@ -93,6 +102,69 @@ func (t *Table) Unlock(group, client string, queues []protocol.MessageQueue) {
 	if locks != nil && len(locks) == 0 {
 		delete(t.mu.groups, group)
 	}
+}
+
+// Leave notes that a client is gone that may come back within grace; Return
+// keeps its locks then. Without grace they are given up at once.
+func (t *Table) Leave(group, client string, grace time.Duration) {
+	now := t.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if grace <= 0 {
+		t.giveUpLocked(seat{group, client})
+		return
+	}
+	for _, h := range t.mu.groups[group] {
+		if h.client == client && !h.expired(now) {
+			t.mu.leaving[seat{group, client}] = now.Add(grace)
+			return
+		}
+	}
+}
+
+// Return notes that a client is back.
+func (t *Table) Return(group, client string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.mu.leaving, seat{group, client})
+}
+
+// GiveUp frees the locks of clients that have not come back in time, and lists
+// the groups that had such locks. It also tells when the next ones are due; the
+// zero time when none are.
+func (t *Table) GiveUp() (groups []string, next time.Time) {
+	now := t.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s, due := range t.mu.leaving {
+		switch {
+		case now.Before(due):
+			if next.IsZero() || due.Before(next) {
+				next = due
+			}
+		case t.giveUpLocked(s):
+			groups = append(groups, s.group)
+		}
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups), next
+}
+
+// giveUpLocked frees the locks of a client and tells whether it had any.
+func (t *Table) giveUpLocked(s seat) (any bool) {
+	delete(t.mu.leaving, s)
+	locks := t.mu.groups[s.group]
+	for q, h := range locks {
+		if h.client == s.client {
+			delete(locks, q)
+			t.mu.count--
+			any = true
+		}
+	}
+	if locks != nil && len(locks) == 0 {
+		delete(t.mu.groups, s.group)
+	}
+	return any
 }
 
 // Held tells whether any client of the group holds a lock now. The broker takes

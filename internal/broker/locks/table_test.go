@@ -73,6 +73,40 @@ func TestTheTableIsBounded(t *testing.T) {
 	require.Empty(t, table.mu.groups)
 }
 
+func TestLocksOfAClientThatLeft(t *testing.T) {
+	c := &clock{at: time.Unix(1000, 0)}
+	table := New(c.now)
+	table.Lock("g", "c1", queues(2))
+	table.Lock("g", "c2", []protocol.MessageQueue{queue(3)})
+	table.Leave("g", "c1", 4*time.Second)
+	table.Leave("g", "stranger", 4*time.Second)
+	require.Len(t, table.mu.leaving, 1, "who has no lock is not remembered")
+	groups, next := table.GiveUp()
+	require.Empty(t, groups)
+	require.Equal(t, c.at.Add(4*time.Second), next)
+	table.Return("g", "c1")
+	c.advance(5 * time.Second)
+	groups, next = table.GiveUp()
+	require.Empty(t, groups)
+	require.Zero(t, next)
+	require.Empty(t, table.Lock("g", "c2", queues(2)), "it came back")
+
+	table.Leave("g", "c1", 4*time.Second)
+	table.Lock("g", "c1", queues(1))
+	c.advance(5 * time.Second)
+	groups, _ = table.GiveUp()
+	require.Empty(t, groups, "who locks is there")
+
+	table.Leave("g", "c1", 4*time.Second)
+	c.advance(4 * time.Second)
+	groups, _ = table.GiveUp()
+	require.Equal(t, []string{"g"}, groups)
+	require.Equal(t, queues(2), table.Lock("g", "c2", queues(2)))
+	table.Leave("g", "c2", 0)
+	require.Equal(t, queues(2), table.Lock("g", "c3", queues(2)), "without grace at once")
+	require.Equal(t, 2, table.Len())
+}
+
 // TestAgainstModel compares the table with a plain map under random operations.
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

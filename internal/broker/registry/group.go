@@ -29,7 +29,10 @@ type Client struct {
 // is fixed.
 type Member struct {
 	Client
-	seen atomic.Int64 // ms
+	Type          protocol.ConsumeType
+	Subscriptions Subscriptions // its own; none while they are not known
+	shape         string
+	seen          atomic.Int64 // ms
 }
 
 // Seen is the time of the last heartbeat, to the millisecond.
@@ -47,12 +50,15 @@ type Group struct {
 	ConsumeType      protocol.ConsumeType
 	MessageModel     protocol.MessageModel
 	ConsumeFromWhere protocol.ConsumeFromWhere
-	// Subscriptions by topic.
-	Subscriptions map[string]*protocol.SubscriptionData
+	// Subscriptions are those of all members together: of each topic the newest.
+	Subscriptions Subscriptions
+	// Mixed says that members differ in what they subscribe to.
+	Mixed bool
 	// Members in the order of their connections.
 	Members []*Member
 
-	fingerprint int32 // of the last heartbeat of version 2, 0 when there was none
+	shape       string // of all members, when they agree
+	fingerprint int32  // of the last heartbeat of version 2, 0 when there was none
 }
 
 // Member gives the client's newest connection.
@@ -119,39 +125,46 @@ func without(members []*Member, channel uint64) ([]*Member, bool) {
 	return slices.Delete(slices.Clone(members), i, i+1), true
 }
 
-// subscribed returns the subscriptions after a heartbeat named subs, and whether
-// topics came or went. A known topic takes the new expression only when its
-// version is newer; that alone is no change.
-func subscribed(old map[string]*protocol.SubscriptionData, subs []protocol.SubscriptionData) (map[string]*protocol.SubscriptionData, bool) {
-	next := make(map[string]*protocol.SubscriptionData, len(subs))
-	changed, replaced := false, false
-	for i := range subs {
-		s := &subs[i]
-		known := old[s.Topic]
-		switch {
-		case known == nil:
-			changed = true
-		case s.SubVersion > known.SubVersion:
-			replaced = true
-		default:
-			s = known
+// consuming returns members with the client in its place, as a heartbeat says, and
+// whether it is new. Without subs the subscriptions stay what they were.
+func consuming(members []*Member, h Heartbeat, d *protocol.ConsumerData) ([]*Member, bool) {
+	next, joined := with(members, h.Client, h.Now)
+	i, _ := find(next, h.Client.Channel.ID())
+	m := next[i]
+	var own *Member // as it was
+	if k, known := find(members, h.Client.Channel.ID()); known {
+		own = members[k]
+	} else {
+		own = &Member{}
+	}
+	subs := own.Subscriptions
+	if !h.WithoutSub {
+		subs = subs.updated(d.SubscriptionDataSet)
+	}
+	if m == own && m.Type == d.ConsumeType && sameMap(subs, own.Subscriptions) {
+		return next, false
+	}
+	if m == own {
+		m = newMember(h.Client, h.Now)
+		next = slices.Clone(next)
+		next[i] = m
+	}
+	m.Type, m.Subscriptions, m.shape = d.ConsumeType, subs, subs.shape()
+	for _, other := range members { // equal shapes share their memory
+		if other.shape == m.shape {
+			m.shape = other.shape
+			break
 		}
-		if twin := next[s.Topic]; twin == nil || s.SubVersion > twin.SubVersion {
-			next[s.Topic] = s
-		}
 	}
-	if len(next) != len(old) {
-		changed = true
-	}
-	if !changed && !replaced {
-		return old, false
-	}
-	return next, changed
+	return next, joined
 }
+
+// sameMap tells whether updated gave back what it was called on.
+func sameMap(a, b Subscriptions) bool { return len(a) == len(b) && maps.Equal(a, b) }
 
 // equal tells whether two groups differ in nothing but the time of heartbeats.
 func (g *Group) equal(o *Group) bool {
 	return g.ConsumeType == o.ConsumeType && g.MessageModel == o.MessageModel &&
-		g.ConsumeFromWhere == o.ConsumeFromWhere && g.fingerprint == o.fingerprint &&
+		g.ConsumeFromWhere == o.ConsumeFromWhere && g.fingerprint == o.fingerprint && g.Mixed == o.Mixed &&
 		slices.Equal(g.Members, o.Members) && maps.Equal(g.Subscriptions, o.Subscriptions)
 }

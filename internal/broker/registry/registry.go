@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +29,9 @@ type Heartbeat struct {
 	Fingerprint int32
 	// WithoutSub says that the subscriptions are those of the last heartbeat.
 	WithoutSub bool
+	// RefuseMismatch keeps a member out of a group whose other members subscribe
+	// to something else.
+	RefuseMismatch bool
 }
 
 // Effects are what the broker has to do after an event.
@@ -37,6 +42,21 @@ type Effects struct {
 	Gone []string
 	// Close are connections whose clients are gone. They are out of the tables.
 	Close []Channel
+	// Joined and Left are the clients that have their first connection in a group,
+	// or their last one no more.
+	Joined, Left []Seat
+	// Mismatches are the groups whose members began to differ in what they
+	// subscribe to, or differ in another way, or no longer.
+	Mismatches []Mismatch
+}
+
+// Seat is a client in a group.
+type Seat struct{ Group, Client string }
+
+// Mismatch is what the members of a group differ in: one line for a topic.
+type Mismatch struct {
+	Group       string
+	Differences []string
 }
 
 // Change tells that the members or the topics of a group changed.
@@ -80,7 +100,9 @@ func New(limits Limits) *Registry {
 // subscriptions in full the next time (IS_SUB_CHANGE): always with version 1;
 // with version 2 when another fingerprint is stored for one of the groups, or
 // when the heartbeat left out subscriptions that are not known here, as after a
-// restart. It fails when a limit would be passed; nothing is changed then.
+// restart. It fails when a limit would be passed; nothing is changed then. It also
+// fails when it keeps a member out of its group; everything else is done then, and
+// the effects count.
 func (r *Registry) Heartbeat(h Heartbeat) (e Effects, resend bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,19 +114,26 @@ func (r *Registry) Heartbeat(h Heartbeat) (e Effects, resend bool, err error) {
 		m = &memberships{consumers: make(map[string]struct{}), producers: make(map[string]struct{})}
 	}
 	resend = h.Fingerprint == 0
+	var refused error
 	for i := range h.Consumers {
 		c := &h.Consumers[i]
 		old := r.consumers[c.GroupName]
 		switch {
-		case old == nil:
+		case old == nil || !old.knows(h.Client.Channel.ID()):
 			resend = resend || h.WithoutSub
 		case old.fingerprint != 0 && old.fingerprint != h.Fingerprint:
 			resend = true
 		}
-		m.consumers[c.GroupName] = struct{}{}
-		if change, ok := r.consumeLocked(h, c, old); ok {
-			e.Changes = append(e.Changes, change)
+		if old != nil && h.RefuseMismatch {
+			if err := old.conflict(h, c); err != nil {
+				refused = errors.Join(refused, err)
+				r.leaveConsumersLocked(h.Client.Channel.ID(), c.GroupName, &e)
+				delete(m.consumers, c.GroupName)
+				continue
+			}
 		}
+		m.consumers[c.GroupName] = struct{}{}
+		r.consumeLocked(h, c, old, &e)
 	}
 	for _, g := range h.Producers {
 		m.producers[g] = struct{}{}
@@ -114,7 +143,7 @@ func (r *Registry) Heartbeat(h Heartbeat) (e Effects, resend bool, err error) {
 	if len(m.consumers)+len(m.producers) > 0 {
 		r.conns[h.Client.Channel.ID()] = m
 	}
-	return e, resend, nil
+	return e, resend, refused
 }
 
 func (r *Registry) checkLocked(h Heartbeat, m *memberships) error {
@@ -139,6 +168,11 @@ func (r *Registry) checkLocked(h Heartbeat, m *memberships) error {
 		c := &h.Consumers[i]
 		if n := len(c.SubscriptionDataSet); n > r.limits.TopicsPerGroup {
 			return fmt.Errorf("group %s subscribes to %d topics, at most %d are allowed", c.GroupName, n, r.limits.TopicsPerGroup)
+		}
+		// What members differ in adds up; the limit for all is coarse on purpose.
+		if g := r.consumers[c.GroupName]; g != nil && len(g.Subscriptions)+len(c.SubscriptionDataSet) > 2*r.limits.TopicsPerGroup {
+			return fmt.Errorf("group %s subscribes to %d topics and client %s to %d, together at most %d are allowed",
+				c.GroupName, len(g.Subscriptions), h.Client.ID, len(c.SubscriptionDataSet), 2*r.limits.TopicsPerGroup)
 		}
 	}
 	return nil
@@ -167,7 +201,7 @@ func (r *Registry) dropSenderLocked(channel uint64, m *memberships) {
 }
 
 // consumeLocked applies one consumer entry of a heartbeat.
-func (r *Registry) consumeLocked(h Heartbeat, c *protocol.ConsumerData, old *Group) (Change, bool) {
+func (r *Registry) consumeLocked(h Heartbeat, c *protocol.ConsumerData, old *Group, e *Effects) {
 	next := &Group{
 		Name: c.GroupName, ConsumeType: c.ConsumeType, MessageModel: c.MessageModel,
 		ConsumeFromWhere: c.ConsumeFromWhere, fingerprint: h.Fingerprint,
@@ -175,20 +209,41 @@ func (r *Registry) consumeLocked(h Heartbeat, c *protocol.ConsumerData, old *Gro
 	if old == nil {
 		old = &Group{}
 	}
-	joined, topics := false, false
-	next.Members, joined = with(old.Members, h.Client, h.Now)
-	next.Subscriptions = old.Subscriptions
-	if !h.WithoutSub {
-		next.Subscriptions, topics = subscribed(old.Subscriptions, c.SubscriptionDataSet)
-		r.indexLocked(next.Name, old.Subscriptions, next.Subscriptions)
+	joined := false
+	next.Members, joined = consuming(old.Members, h, c)
+	if slices.Equal(next.Members, old.Members) {
+		next.Subscriptions, next.Mixed, next.shape = old.Subscriptions, old.Mixed, old.shape
+	} else {
+		next.settle(old)
 	}
+	if _, before := old.Member(h.Client.ID); !before {
+		e.Joined = append(e.Joined, Seat{next.Name, h.Client.ID})
+	}
+	r.replaceLocked(old, next, joined, e)
+}
+
+// replaceLocked puts a group in place of an old one and tells what that means.
+func (r *Registry) replaceLocked(old, next *Group, moved bool, e *Effects) {
+	r.indexLocked(next.Name, old.Subscriptions, next.Subscriptions)
 	if !next.equal(old) {
 		r.consumers[next.Name] = next
 	}
-	if !joined && !topics {
-		return Change{}, false
+	if (old.Mixed || next.Mixed) && !slices.Equal(old.Members, next.Members) {
+		if d := next.Differences(); !slices.Equal(d, old.Differences()) {
+			e.Mismatches = append(e.Mismatches, Mismatch{next.Name, d})
+		}
 	}
-	return next.change()
+	if moved || !sameTopics(old.Subscriptions, next.Subscriptions) {
+		if change, ok := next.change(); ok {
+			e.Changes = append(e.Changes, change)
+		}
+	}
+}
+
+// knows tells whether the subscriptions of a connection are known.
+func (g *Group) knows(channel uint64) bool {
+	m, ok := g.Of(channel)
+	return ok && m.Subscriptions != nil
 }
 
 // change is the effect of a new state of the group, if it has one.
@@ -200,7 +255,10 @@ func (g *Group) change() (Change, bool) {
 }
 
 // indexLocked keeps topic -> groups in step with a group's subscriptions.
-func (r *Registry) indexLocked(group string, old, next map[string]*protocol.SubscriptionData) {
+func (r *Registry) indexLocked(group string, old, next Subscriptions) {
+	if sameTopics(old, next) {
+		return
+	}
 	for topic := range old {
 		if next[topic] == nil {
 			delete(r.topics[topic], group)
@@ -280,9 +338,15 @@ func (r *Registry) leaveConsumersLocked(channel uint64, group string, e *Effects
 	if old == nil {
 		return
 	}
+	gone, _ := old.Of(channel)
 	left, was := without(old.Members, channel)
 	if !was {
 		return
+	}
+	next := *old
+	next.Members = left
+	if _, still := next.Member(gone.ID); !still {
+		e.Left = append(e.Left, Seat{group, gone.ID})
 	}
 	if len(left) == 0 {
 		delete(r.consumers, group)
@@ -290,12 +354,10 @@ func (r *Registry) leaveConsumersLocked(channel uint64, group string, e *Effects
 		e.Gone = append(e.Gone, group)
 		return
 	}
-	next := *old
-	next.Members = left
-	r.consumers[group] = &next
-	if change, ok := next.change(); ok {
-		e.Changes = append(e.Changes, change)
+	if old.Mixed {
+		next.settle(old)
 	}
+	r.replaceLocked(old, &next, true, e)
 }
 
 // Expire takes out every connection one of whose groups got no heartbeat for

@@ -73,7 +73,8 @@ func TestMembershipChangesAreTold(t *testing.T) {
 	require.Equal(t, []string{"g:12"}, told(beat(t, r, client(2, "b").consumes("g", "t"))))
 	require.Empty(t, told(beat(t, r, client(2, "c").consumes("g", "t"))), "another id on a connection is no change")
 	require.Equal(t, []string{"g:12"}, told(beat(t, r, client(1, "a").consumes("g", "t", "u"))), "a topic came")
-	require.Equal(t, []string{"g:12"}, told(beat(t, r, client(1, "a").consumes("g", "u"))), "a topic went")
+	require.Empty(t, told(beat(t, r, client(1, "a").consumes("g", "u"))), "the other still has it")
+	require.Equal(t, []string{"g:12"}, told(beat(t, r, client(2, "c").consumes("g", "u"))), "a topic went")
 	require.Equal(t, []string{"g"}, r.GroupsOf("u"))
 	require.Empty(t, r.GroupsOf("t"))
 	require.Equal(t, []string{"g:2"}, told(r.Unregister(1, "", "g")))
@@ -201,12 +202,22 @@ func TestAgainstModel(t *testing.T) {
 			conn  uint64
 		}
 		members := map[seat]bool{}
-		topics := map[string][]string{}
+		topics := map[seat][]string{}
+		of := func(group string) (all []string) {
+			for s := range members {
+				if s.group == group {
+					all = append(all, topics[s]...)
+				}
+			}
+			slices.Sort(all)
+			return slices.Compact(all)
+		}
 		producers := map[seat]bool{}
 		for range rapid.IntRange(1, 40).Draw(t, "events") {
 			conn := rapid.Uint64Range(1, 4).Draw(t, "conn")
 			group := rapid.SampledFrom([]string{"g", "h"}).Draw(t, "group")
 			before := len(members)
+			had := of(group)
 			_, was := members[seat{group, conn}]
 			var e Effects
 			switch rapid.IntRange(0, 3).Draw(t, "event") {
@@ -215,10 +226,10 @@ func TestAgainstModel(t *testing.T) {
 				h := client(conn, "c").consumes(group, subs...)
 				h.Producers = []string{group}
 				e = beat(t, r, h)
-				changed := !was || !slices.Equal(topics[group], subs)
-				require.Equal(t, changed, len(e.Changes) == 1)
 				members[seat{group, conn}], producers[seat{group, conn}] = true, true
-				topics[group] = subs
+				topics[seat{group, conn}] = subs
+				changed := !was || !slices.Equal(had, of(group))
+				require.Equal(t, changed, len(e.Changes) == 1)
 			case 1:
 				e = r.Unregister(conn, "", group)
 				delete(members, seat{group, conn})
@@ -249,12 +260,19 @@ func TestAgainstModel(t *testing.T) {
 				got, online := r.ConsumerGroup(g)
 				require.Equal(t, len(want) > 0, online)
 				if !online {
-					delete(topics, g)
 					continue
 				}
+				mixed := false
+				for s := range members {
+					for o := range members {
+						mixed = mixed || s.group == g && o.group == g && !slices.Equal(topics[s], topics[o])
+					}
+				}
+				require.Equal(t, mixed, got.Mixed)
+				require.Equal(t, mixed, len(got.Differences()) > 0)
 				require.Equal(t, want, conns(got.Members))
 				for _, topic := range []string{"t", "u"} {
-					subscribed := slices.Contains(topics[g], topic)
+					subscribed := slices.Contains(of(g), topic)
 					require.Equal(t, subscribed, got.Subscriptions[topic] != nil)
 					require.Equal(t, subscribed, slices.Contains(r.GroupsOf(topic), g))
 				}
