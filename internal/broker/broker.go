@@ -58,6 +58,7 @@ type Broker struct {
 	delay   *delay.Service
 	locks   *locks.Table
 	stats   *stats.Stats
+	lite    liteTopics
 	traffic traffic
 	metrics *metrics
 
@@ -80,6 +81,7 @@ type life struct {
 	progress store.Progress // of opening the store
 	opened   atomic.Bool    // the store is
 	running  bool           // Start succeeded
+	stopping atomic.Bool    // requests are held no more
 	once     sync.Once
 	err      error // of Stop
 }

@@ -98,6 +98,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	b.traffic.follow = map[string]func(store.Arrival){
 		delay.Topic: func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
 	}
+	b.openLite()
 	b.store.SetArrival(b.arrived)
 	b.store.SetGroupDone(b.flushTouched)
 	return nil
@@ -107,6 +108,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 func (b *Broker) startTraffic(g *run.Group) {
 	b.hold.Start(g)
 	b.delay.Start(g)
+	b.startLite(g)
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
@@ -118,6 +120,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 // goroutines have ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
+	b.lite.hold.Close()
 	return b.delay.Save()
 }
 
@@ -134,8 +137,11 @@ func (b *Broker) sweepLocks(ctx context.Context) error {
 	}
 }
 
-// trafficClosed forgets the pulls of a connection that has closed.
-func (b *Broker) trafficClosed(conn *remoting.Conn) { b.hold.CloseConn(conn.ID()) }
+// trafficClosed forgets the pulls and pops of a connection that has closed.
+func (b *Broker) trafficClosed(conn *remoting.Conn) {
+	b.hold.CloseConn(conn.ID())
+	b.lite.hold.CloseConn(conn.ID())
+}
 
 // arrived is called by the leader for every new entry of a queue.
 func (b *Broker) arrived(a store.Arrival) {
@@ -143,6 +149,7 @@ func (b *Broker) arrived(a store.Arrival) {
 	if follow, ok := b.traffic.follow[a.Topic]; ok {
 		follow(a)
 	}
+	b.liteArrived(a)
 }
 
 // touch remembers that conn got an answer. It is called by the leader.

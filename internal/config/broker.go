@@ -22,6 +22,7 @@ type Broker struct {
 	Flush
 	Retention
 	Reads
+	Lite
 	Delay
 	Clients
 	Network
