@@ -2,7 +2,6 @@ package lite
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -164,7 +163,7 @@ func (s *Service) scheduleLocked(c *client, now time.Time) {
 	}
 	at := now.Add(s.cfg.Limits().FullDispatch)
 	if now.Before(c.blacklisted) {
-		at = at.Add(rand.N(dispatchJitter))
+		at = at.Add(time.Duration(s.cfg.Rand(int(dispatchJitter))))
 	}
 	s.mu.full[c] = at
 	s.dueLocked(at)
