@@ -71,6 +71,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 		descPermission, descTopics, descGroups, descIn, descInBytes, descSize, descOut, descOutBytes, descDLQ,
 		descProducers, descConsumers, descLag, descLagLatency, descInflight, descReady, descQueueLatency,
 		descStoreSize, descFlush, descDispatch, descReserve,
+		descLiteQueues, descLiteSubscriptions, descLiteOut, descLiteEvents, descLiteRejected, descLiteExpired, descLiteUnconsumed,
 	} {
 		ch <- d
 	}
@@ -86,6 +87,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectPairs(ch)
 	c.collectConnections(ch)
 	c.collectLags(ch)
+	c.collectLite(ch)
 	c.collectStore(ch)
 }
 
@@ -196,6 +198,9 @@ func (c collector) collectLags(ch chan<- prometheus.Metric) {
 	series, queues, times := maxSeries, int32(maxLagQueues), maxLagTimes
 	now := c.b.now().UnixMilli()
 	for _, k := range c.b.offsets.Pairs() {
+		if _, _, lite := protocol.SplitLiteQueueName(k.Topic); lite {
+			continue // collectLite adds them up
+		}
 		_, exists := c.b.groups.Peek(k.Group)
 		config, ok := c.b.topics.Lookup(k.Topic)
 		if !exists || !ok || !c.b.offsets.Known(k) || !c.b.mayConsume(k.Group, k.Topic) {

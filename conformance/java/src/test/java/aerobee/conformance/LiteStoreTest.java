@@ -31,6 +31,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What is left of lite topics after a restart, a crash, a change of brokers, and their time. */
+@Timeout(value = 8, unit = TimeUnit.MINUTES)
 class LiteStoreTest {
     private static final long LONG = 60_000;
 
@@ -167,7 +168,6 @@ class LiteStoreTest {
         assertEquals(numbers(0, 5), consume(c, "r", 5));
     }
 
-    @Timeout(value = 10, unit = TimeUnit.MINUTES)
     @Test
     void brokersOfBothKindsTakeTurns() throws Exception {
         cluster = Clusters.takingTurns(spec());
@@ -199,7 +199,6 @@ class LiteStoreTest {
         return new MessageQueue("%LMQ%$" + parent + "$" + lite, cluster.brokerName(), 0);
     }
 
-    @Timeout(value = 5, unit = TimeUnit.MINUTES)
     @Test
     void liteTopicsExpire() throws Exception {
         cluster = Clusters.own(spec().with("minLiteTTl", "1000").with("liteTtlCheckInterval", "1000"));

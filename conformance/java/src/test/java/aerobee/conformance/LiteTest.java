@@ -41,9 +41,11 @@ import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfi
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Lite topics as Apache's proxy uses them: subscriptions, ordered POP, redelivery, quotas, and what administrators see. */
+@Timeout(value = 4, unit = TimeUnit.MINUTES)
 class LiteTest {
     private static final long LONG = 60_000;
 
