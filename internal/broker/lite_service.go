@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -161,9 +162,21 @@ func (b *Broker) deleteIdle(queues []lite.Idle) []bool {
 	return deleted
 }
 
-// dropLite removes the lite topics of a parent that is deleted.
+// dropLite removes the lite topics of a parent that is deleted. It asks the store,
+// since the service may not have read all names yet.
 func (b *Broker) dropLite(parent string) error {
-	queues, groups := b.lite.Children(parent), b.liteGroups(parent)
+	if t, ok := b.topics.Lookup(parent); !ok || !liteParent(t) {
+		return nil
+	}
+	all, err := b.lightQueues()
+	if err != nil {
+		return err
+	}
+	groups := b.liteGroups(parent)
+	queues := slices.DeleteFunc(all, func(queue string) bool {
+		of, _, ok := protocol.SplitLiteQueueName(queue)
+		return !ok || of != parent
+	})
 	if len(queues) == 0 {
 		return nil
 	}

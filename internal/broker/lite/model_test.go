@@ -14,7 +14,7 @@ import (
 // its group has committed and never while messages are out; and when all clients
 // behave at last, every subscribed group has consumed everything.
 func TestModel(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { newModel(t, seed).run() }) {
 			return
 		}
