@@ -247,7 +247,7 @@ class LiteStoreTest {
             producer.send(m);
         }
         DefaultMQPullConsumer consumer = mq.pullConsumer(light.getTopic());
-        consumer.fetchSubscribeMessageQueues(topic); // now the client knows the broker
+        consumer.pull(mq.queue(topic, 0), "*", 0, 1); // now the client knows the broker
         assertEquals(6, consumer.maxOffset(light));
         assertEquals(0, consumer.minOffset(light));
         PullResult r = consumer.pull(light, "*", 2, 32);
