@@ -91,7 +91,9 @@ class LiteStoreTest {
         Rmq.await(n + " messages").ignoreExceptions().until(() -> {
             c.setAll(lite);
             for (MessageExt m : c.pop(8, LONG, 1000)) {
-                got.add(Rmq.body(m));
+                if (LiteClient.liteTopicOf(m).equals(lite)) { // Apache's broker may still have events of an earlier set
+                    got.add(Rmq.body(m));
+                }
                 c.ack(m);
             }
             return got.size() >= n;
