@@ -99,6 +99,15 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqQueryAssignment:                      "AssignmentTest",
 	protocol.ReqSetMessageRequestMode:                "AssignmentTest",
 	protocol.ReqGetAllMessageRequestMode:             "AssignmentTest",
+	protocol.ReqPopLiteMessage:                       "LiteTest",
+	protocol.ReqLiteSubscriptionCtl:                  "LiteTest",
+	protocol.ReqNotifyUnsubscribeLite:                "LiteTest",
+	protocol.ReqGetBrokerLiteInfo:                    "LiteTest",
+	protocol.ReqGetParentTopicInfo:                   "LiteTest",
+	protocol.ReqGetLiteTopicInfo:                     "LiteTest",
+	protocol.ReqGetLiteClientInfo:                    "LiteTest",
+	protocol.ReqGetLiteGroupInfo:                     "LiteTest",
+	protocol.ReqTriggerLiteDispatch:                  "LiteTest",
 }
 
 // TestCompatibilityPage compares docs/compatibility.md with the code, and the

@@ -75,6 +75,7 @@ type Broker struct {
 	stats        *stats.Stats
 	cold         coldLimits
 	skipped      mismatches
+	lite         liteTopics
 	traffic      traffic
 	metrics      *metrics
 
@@ -98,6 +99,7 @@ type life struct {
 	progress store.Progress // of opening the store
 	opened   atomic.Bool    // the store is
 	running  bool           // Start succeeded
+	stopping atomic.Bool    // requests are held no more
 	once     sync.Once
 	err      error // of Stop
 }

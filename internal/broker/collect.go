@@ -115,6 +115,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 		descHalf, descTxOpen, descTxOldest, descTxChecks, descTxUnasked, descTxCommits, descTxBacks, descTxGivenUp, descTxCarried,
 		descSuppressed, descKnown, descForgotten,
 		descMismatch, descPassedOver,
+		descLiteQueues, descLiteSubscriptions, descLiteOut, descLiteEvents, descLiteRejected, descLiteExpired, descLiteUnconsumed,
 	} {
 		ch <- d
 	}
@@ -131,6 +132,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectConnections(ch)
 	c.collectMismatches(ch)
 	c.collectLags(ch)
+	c.collectLite(ch)
 	c.collectStore(ch)
 	c.collectTimer(ch)
 	c.collectTransactions(ch)
@@ -322,6 +324,9 @@ func (c collector) collectLags(ch chan<- prometheus.Metric) {
 	series, queues, times := maxSeries, int32(maxLagQueues), maxLagTimes
 	now := c.b.now().UnixMilli()
 	for _, k := range c.b.offsets.Pairs() {
+		if _, _, lite := protocol.SplitLiteQueueName(k.Topic); lite {
+			continue // collectLite adds them up
+		}
 		_, exists := c.b.groups.Peek(k.Group)
 		config, ok := c.b.topics.Lookup(k.Topic)
 		if !exists || !ok || !c.b.offsets.Known(k) || !c.b.mayConsume(k.Group, k.Topic) {

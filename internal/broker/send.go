@@ -152,7 +152,9 @@ func (s *sending) addSingle(c *remoting.Call, topic *protocol.TopicConfig, p *st
 		s.uniqKey = append(s.uniqKey[:0], s.props.addUniqKey(s.newUniqKey)...)
 	}
 	s.knowSingle()
-	s.addLite(topic)
+	if err := s.addLite(topic); err != nil {
+		return err
+	}
 	s.addPriority(topic)
 	if err := s.addTime(level); err != nil {
 		return err
@@ -219,12 +221,15 @@ func (s *sending) delayable() bool {
 	return t == 0 || t == message.FlagTransactionDone
 }
 
-func (s *sending) addLite(topic *protocol.TopicConfig) {
+// addLite has the message dispatched to the light queue of its lite topic, or to
+// those that the client names.
+func (s *sending) addLite(topic *protocol.TopicConfig) error {
 	dispatch := s.props.dispatch
 	if s.props.liteTopic != "" {
 		dispatch = protocol.LiteQueueName(topic.TopicName, s.props.liteTopic)
 	}
 	s.props.add(message.PropInnerMultiDispatch, dispatch)
+	return s.b.admitLight(dispatch)
 }
 
 // addPriority sends a message of type PRIORITY to the queue of its priority. The

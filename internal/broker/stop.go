@@ -78,9 +78,10 @@ func (b *Broker) shutdownPorts(ctx context.Context) error {
 			open.Go("shutdown", p.server.Shutdown)
 		}
 	}
+	b.life.stopping.Store(true)
 	waker := run.NewGroup(ctx)
 	waker.Go("wake held pulls", func(ctx context.Context) error {
-		return every(ctx, wakePeriod, b.hold.WakeAll)
+		return every(ctx, wakePeriod, func() { b.hold.WakeAll(); b.lite.hold.WakeAll() })
 	})
 	err := open.Wait()
 	waker.Cancel()

@@ -125,6 +125,9 @@ func (b *Broker) deleteTopic(ctx context.Context, c *remoting.Call) error {
 // dropTopic forgets a topic. The queues go before the table's file is written: a
 // crash in between leaves an empty topic, and never queues without one.
 func (b *Broker) dropTopic(name string) error {
+	if err := b.dropLite(name); err != nil {
+		return err
+	}
 	known := b.topics.Delete(name)
 	if !known && len(b.store.Queues(name)) == 0 {
 		return nil

@@ -121,6 +121,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	if b.timer != nil {
 		b.traffic.follow[timer.Topic] = func(store.Arrival) { b.timer.Arrived() }
 	}
+	b.openLite()
 	b.store.SetArrival(b.arrived)
 	b.store.SetGroupDone(b.flushTouched)
 	return nil
@@ -134,6 +135,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 		b.timer.Start(g)
 	}
 	b.transactions.Start(g)
+	b.startLite(g)
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
@@ -148,12 +150,16 @@ func (b *Broker) startTraffic(g *run.Group) {
 // ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
+	b.lite.hold.Close()
 	b.transactions.Close()
 	return errors.Join(b.delay.Save(), b.filters.Save(), b.closeTimer())
 }
 
-// trafficClosed forgets the pulls of a connection that has closed.
-func (b *Broker) trafficClosed(conn *remoting.Conn) { b.hold.CloseConn(conn.ID()) }
+// trafficClosed forgets the pulls and pops of a connection that has closed.
+func (b *Broker) trafficClosed(conn *remoting.Conn) {
+	b.hold.CloseConn(conn.ID())
+	b.lite.hold.CloseConn(conn.ID())
+}
 
 // arrived is called by the leader for every new entry of a queue.
 func (b *Broker) arrived(a store.Arrival) {
@@ -161,6 +167,7 @@ func (b *Broker) arrived(a store.Arrival) {
 	if follow, ok := b.traffic.follow[a.Topic]; ok {
 		follow(a)
 	}
+	b.liteArrived(a)
 }
 
 // touch remembers that conn got an answer. It is called by the leader.

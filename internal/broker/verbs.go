@@ -44,6 +44,12 @@ func (b *Broker) clientVerbs() []verb {
 		{code: protocol.ReqPullMessage, serve: b.pullMessage, mainOnly: true},
 		{code: protocol.ReqLitePullMessage, serve: b.pullMessage, mainOnly: true},
 
+		// lite_pop.go, lite_pop_verbs.go, lite_subscribe.go
+		{code: protocol.ReqPopLiteMessage, serve: b.popLiteMessage, mainOnly: true},
+		{code: protocol.ReqAckMessage, serve: b.ackLiteOnly},
+		{code: protocol.ReqChangeMessageInvisibleTime, serve: b.changeInvisibleLiteOnly},
+		{code: protocol.ReqLiteSubscriptionCtl, slow: b.liteSubscriptionCtl},
+
 		// offset_verbs.go
 		{code: protocol.ReqQueryConsumerOffset, serve: b.queryConsumerOffset},
 		{code: protocol.ReqUpdateConsumerOffset, serve: b.updateConsumerOffset},
@@ -138,6 +144,13 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqListOpenTransactions, slow: b.listTransactions},
 		{code: protocol.ReqDecideTransaction, slow: b.decideTransaction},
 		{code: protocol.ReqRecheckTransactions, serve: b.recheckTransactions},
+		// lite_admin.go
+		{code: protocol.ReqGetBrokerLiteInfo, slow: b.brokerLiteInfo},
+		{code: protocol.ReqGetParentTopicInfo, slow: b.parentTopicInfo},
+		{code: protocol.ReqGetLiteTopicInfo, slow: b.liteTopicInfo},
+		{code: protocol.ReqGetLiteClientInfo, slow: b.liteClientInfo},
+		{code: protocol.ReqGetLiteGroupInfo, slow: b.liteGroupInfo},
+		{code: protocol.ReqTriggerLiteDispatch, slow: b.triggerLiteDispatch},
 
 		// maintenance_verbs.go
 		{code: protocol.ReqCleanExpiredConsumeQueue, serve: b.cleanQueues},

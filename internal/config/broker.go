@@ -24,6 +24,7 @@ type Broker struct {
 	Retention
 	Reads
 	Filters
+	Lite
 	Delay
 	Timer
 	Transactions

@@ -162,6 +162,23 @@ type Filters struct {
 	BloomConsumers     int           `prop:"expectConsumerNumUseFilter" default:"32" min:"1" max:"65536" doc:"The same."`
 }
 
+// Lite says how light queues and lite topics are served.
+type Lite struct {
+	LMQQuota             bool          `prop:"enableLmqQuota" default:"false" reload:"true" doc:"Refuse a message that would make more than maxLmqConsumeQueueNum light queues."`
+	MaxLMQ               int           `prop:"maxLmqConsumeQueueNum" default:"20000" min:"1" reload:"true" doc:"Most light queues, with enableLmqQuota."`
+	LiteSubscriptions    int64         `prop:"maxLiteSubscriptionCount" default:"100000" min:"0" max:"4194304" reload:"true" doc:"Pairs of a client and a lite topic above which no client subscribes to another one."`
+	LiteClientEvents     int           `prop:"maxClientEventCount" default:"100" min:"1" max:"100000" reload:"true" doc:"Lite topics with messages that a client is told of at once, where its group does not say."`
+	LiteEventCheck       time.Duration `prop:"liteEventCheckInterval" default:"10000" unit:"ms" min:"1" reload:"true" doc:"Time between looks for clients that do not take what they are told of."`
+	LiteFullDispatch     time.Duration `prop:"liteEventFullDispatchDelayTime" default:"10000" unit:"ms" min:"1" reload:"true" doc:"When all lite topics of a client are looked at that could not be told of all."`
+	LiteWildcardDispatch time.Duration `prop:"liteEventFullDispatchDelayTimeForWildcardGroup" default:"10000" unit:"ms" min:"1" reload:"true" doc:"The same for a group that subscribes to all lite topics of a parent."`
+	LiteSubCheck         time.Duration `prop:"liteSubscriptionCheckInterval" default:"120000" unit:"ms" min:"1" reload:"true" doc:"Time between looks for lite subscriptions that have expired."`
+	LiteSubTimeout       time.Duration `prop:"liteSubscriptionCheckTimeoutMills" default:"180000" unit:"ms" min:"1" reload:"true" doc:"How long a client's lite subscriptions last after it last sent any."`
+	LiteTTLCheck         time.Duration `prop:"liteTtlCheckInterval" default:"120000" unit:"ms" min:"1" reload:"true" doc:"Time between looks for lite topics that have expired."`
+	MinLiteTTL           time.Duration `prop:"minLiteTTl" default:"900000" unit:"ms" min:"0" reload:"true" doc:"Age below which no lite topic expires, and uptime of the broker before which none does."`
+	LiteLagTimes         bool          `prop:"liteLagLatencyCollectEnable" default:"false" reload:"true" doc:"Code 200078 tells the lite topics whose oldest message not consumed is the oldest. It reads them to find out."`
+	LiteLagMetrics       bool          `prop:"liteLagCountMetricsEnable" default:"false" reload:"true" doc:"Metrics have the messages of lite topics that a group has not consumed."`
+}
+
 // Delay says when delayed messages come.
 type Delay struct {
 	MessageDelayLevel string        `prop:"messageDelayLevel" default:"1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h" doc:"Delays of the levels 1, 2 and so on, with the units s, m, h and d."`

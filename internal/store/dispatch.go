@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,13 +48,44 @@ func (p *Put) prepareStamp(m *message.Message) error {
 	}
 	m.Properties = withLast(m.Properties, message.PropInnerMultiOffset, stampText(len(names)))
 	for _, name := range names {
-		q, err := s.queues.Queue(name, 0)
+		q, err := s.pinned(name)
 		if err != nil {
 			return refuse(PutMessageIllegal, "%v", err)
 		}
 		p.light = append(p.light, q)
 	}
 	return nil
+}
+
+// pinned is a light queue that is not deleted before the put is released.
+func (s *Store) pinned(name string) (*cqueue.Queue, error) {
+	for {
+		q, err := s.queues.Queue(name, 0)
+		if err != nil || q.Pin() {
+			return q, err
+		}
+	}
+}
+
+// Idle is a light queue that is to be deleted if it still ends at End.
+type Idle struct {
+	Queue string
+	End   int64
+}
+
+// DeleteIdle removes those of some light queues that got no message since they were
+// looked at, and that no message is on its way to. It tells which it removed.
+func (s *Store) DeleteIdle(queues []Idle) (deleted []bool, err error) {
+	deleted = make([]bool, len(queues))
+	var errs []error
+	for i, idle := range queues {
+		deleted[i], err = s.queues.DeleteIdle(idle.Queue, idle.End)
+		errs = append(errs, err)
+		if deleted[i] {
+			errs = append(errs, s.forgetFloors(idle.Queue))
+		}
+	}
+	return deleted, errors.Join(append(errs, s.queues.SyncDir(), s.Checkpoint())...)
 }
 
 func withLast(props, name, value string) string {

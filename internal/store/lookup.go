@@ -148,17 +148,25 @@ func (s *Store) Queues(topic string) []int32 {
 	return ids
 }
 
+// TopicCount is how many topics have queues in memory.
+func (s *Store) TopicCount() int { return s.queues.Len() }
+
 // Topics lists the topics that have queues, sorted.
 func (s *Store) Topics() ([]string, error) { return s.queues.Topics() }
 
-// DeleteTopic removes the queues of a topic. Its records stay in the log until
+// DeleteTopic removes the queues of topics. Their records stay in the log until
 // they expire. The checkpoint that follows keeps a recovery from bringing the
 // queues back.
-func (s *Store) DeleteTopic(topic string) error {
-	if err := s.forgetKept(topic); err != nil {
-		return err
+func (s *Store) DeleteTopic(topics ...string) error {
+	var errs []error
+	for _, topic := range topics {
+		if err := s.forgetKept(topic); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, s.queues.Delete(topic), s.forgetFloors(topic))
 	}
-	return errors.Join(s.queues.Delete(topic), s.forgetFloors(topic), s.Checkpoint())
+	return errors.Join(append(errs, s.Checkpoint())...)
 }
 
 // Record appends the whole record at a physical offset to dst, or fails with

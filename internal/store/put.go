@@ -138,6 +138,9 @@ func (s *Store) AcquirePut() *Put {
 
 // ReleasePut takes a Put back for reuse. Nothing of it may be used any more.
 func (s *Store) ReleasePut(p *Put) {
+	for _, q := range p.light {
+		q.Unpin()
+	}
 	if cap(p.buf) > maxPooledPut {
 		return
 	}

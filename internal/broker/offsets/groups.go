@@ -43,6 +43,9 @@ func (t *Table) Pairs() []Pair {
 	return list
 }
 
+// Len is the number of pairs.
+func (t *Table) Len() int { return int(t.pairs.Load()) }
+
 // Known tells whether a group has committed an offset of a topic.
 func (t *Table) Known(k Pair) bool {
 	s := t.shard(k.Group, k.Topic)
@@ -124,7 +127,15 @@ func (t *Table) RemoveGroup(group string) {
 
 // Remove forgets one group in one topic.
 func (t *Table) Remove(group, topic string) {
-	t.removeIf(func(k Pair) bool { return k == Pair{group, topic} })
+	k := Pair{group, topic}
+	s := t.shard(group, topic)
+	s.Lock()
+	defer s.Unlock()
+	if s.pairs[k] != nil {
+		k = s.pairs[k].pair // k may alias a buffer
+		t.removeLocked(s, k)
+		s.removed[k] = struct{}{}
+	}
 }
 
 func (t *Table) removeIf(match func(Pair) bool) {

@@ -44,6 +44,7 @@ type Queue struct {
 	mu struct {
 		sync.Mutex
 		deleted bool
+		pins    int32  // messages on their way, see Pin
 		restart bool   // what the files hold is of a deleted topic; until opened
 		dirty   bool   // in Set.dirty
 		full    bool   // in Set.full
@@ -346,9 +347,6 @@ func (q *Queue) discard() error {
 	defer q.files.Unlock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.mu.deleted = true
-	q.set.units.Add(q.mu.written - q.mu.max)
-	q.mu.written = q.mu.max
-	q.mu.tail, q.mu.tailAt = nil, q.mu.max
+	q.retireLocked()
 	return q.removeFilesLocked()
 }

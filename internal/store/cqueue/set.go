@@ -198,6 +198,13 @@ func (s *Set) IDs(topic string) ([]int32, error) {
 	return slices.Sorted(maps.Keys(ids)), nil
 }
 
+// Len is how many topics have queues in memory.
+func (s *Set) Len() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.mu.topics)
+}
+
 // Topics lists the topics that have queues on disk or in memory, sorted.
 func (s *Set) Topics() ([]string, error) {
 	seen := make(map[string]bool)
@@ -232,10 +239,7 @@ func (s *Set) Delete(topic string) error {
 		}
 	}
 	errs = append(errs, s.cfg.FS.RemoveAll(filepath.Join(s.cfg.Dir, topic)))
-	if err := s.cfg.FS.SyncDir(s.cfg.Dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.SyncDir())...)
 }
 
 // Unwritten is the number of units that exist in memory only.
