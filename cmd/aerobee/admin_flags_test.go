@@ -86,5 +86,5 @@ func TestVerbs(t *testing.T) {
 			}
 		}
 	}
-	require.Len(t, seen, 37)
+	require.Len(t, seen, 38)
 }
