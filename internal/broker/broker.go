@@ -18,6 +18,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/locks"
 	"github.com/aerobee/aerobee/internal/broker/meta"
 	"github.com/aerobee/aerobee/internal/broker/offsets"
+	"github.com/aerobee/aerobee/internal/broker/pop"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
 	"github.com/aerobee/aerobee/internal/config"
@@ -56,6 +57,8 @@ type Broker struct {
 	offsets *offsets.Table
 	hold    *hold.Table
 	delay   *delay.Service
+	pops    *pop.Service
+	popping poppers
 	locks   *locks.Table
 	stats   *stats.Stats
 	traffic traffic

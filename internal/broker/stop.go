@@ -80,7 +80,7 @@ func (b *Broker) shutdownPorts(ctx context.Context) error {
 	}
 	waker := run.NewGroup(ctx)
 	waker.Go("wake held pulls", func(ctx context.Context) error {
-		return every(ctx, wakePeriod, b.hold.WakeAll)
+		return every(ctx, wakePeriod, func() { b.hold.WakeAll(); b.popping.held.WakeAll() })
 	})
 	err := open.Wait()
 	waker.Cancel()

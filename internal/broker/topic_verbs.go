@@ -133,6 +133,7 @@ func (b *Broker) dropTopic(name string) error {
 		return err
 	}
 	b.offsets.RemoveTopic(name)
+	b.pops.Drop(func(topic, _ string) bool { return topic == name })
 	if b.config().AutoDeleteUnusedStats {
 		b.stats.DropTopic(name)
 	}

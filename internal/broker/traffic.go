@@ -16,6 +16,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/offsets"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/message"
+	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
 	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/store"
@@ -71,6 +72,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	b.offsets, err = offsets.Open(offsets.Config{
 		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", file), LMQ: cfg.EnableLMQ,
 		Now: b.now, Log: b.log,
+		Before: b.persistingOffsets, Follow: b.store.FlushLog,
 	})
 	if err != nil {
 		return err
@@ -95,7 +97,11 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 		OfflineExpiry: func() time.Duration { return broadcastOfflineExpiry },
 		IdleExpiry:    func() time.Duration { return broadcastIdleExpiry },
 	})
+	if err := b.openPops(); err != nil {
+		return err
+	}
 	b.traffic.follow = map[string]func(store.Arrival){
+		protocol.ReviveTopic(cfg.BrokerClusterName): b.pops.Arrived,
 		delay.Topic: func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
 	}
 	b.store.SetArrival(b.arrived)
@@ -107,6 +113,8 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 func (b *Broker) startTraffic(g *run.Group) {
 	b.hold.Start(g)
 	b.delay.Start(g)
+	b.popping.held.Start(g)
+	b.pops.Start(g)
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
@@ -118,6 +126,7 @@ func (b *Broker) startTraffic(g *run.Group) {
 // goroutines have ended and the store is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
+	b.popping.held.Close()
 	return b.delay.Save()
 }
 
@@ -134,12 +143,23 @@ func (b *Broker) sweepLocks(ctx context.Context) error {
 	}
 }
 
-// trafficClosed forgets the pulls of a connection that has closed.
-func (b *Broker) trafficClosed(conn *remoting.Conn) { b.hold.CloseConn(conn.ID()) }
+// trafficClosed forgets the pulls and pops of a connection that has closed.
+func (b *Broker) trafficClosed(conn *remoting.Conn) {
+	b.hold.CloseConn(conn.ID())
+	b.popping.held.CloseConn(conn.ID())
+}
+
+// persistingOffsets is called before consumer offsets go to the disk.
+func (b *Broker) persistingOffsets() {
+	if b.pops != nil {
+		b.pops.Persisting()
+	}
+}
 
 // arrived is called by the leader for every new entry of a queue.
 func (b *Broker) arrived(a store.Arrival) {
 	b.hold.Arrive(a.Topic, a.QueueID, a.Offset, a.TagsCode)
+	b.popArrived(&a)
 	if follow, ok := b.traffic.follow[a.Topic]; ok {
 		follow(a)
 	}
@@ -155,6 +175,7 @@ func (b *Broker) touch(conn *remoting.Conn) {
 
 // flushTouched is called by the leader after a group.
 func (b *Broker) flushTouched() {
+	b.pops.GroupDone()
 	for _, conn := range b.traffic.touched {
 		conn.Flush()
 	}

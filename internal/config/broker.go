@@ -23,6 +23,7 @@ type Broker struct {
 	Retention
 	Reads
 	Delay
+	Pop
 	Clients
 	Network
 
