@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -115,7 +116,8 @@ func (b *Broker) deleteTopic(ctx context.Context, c *remoting.Call) error {
 			return err
 		}
 	}
-	if err := b.topics.Sync(); err != nil {
+	// Offsets that came back after a crash would skip messages of a new topic.
+	if err := errors.Join(b.offsets.Persist(), b.topics.Sync()); err != nil {
 		return err
 	}
 	b.log.Info("topic deleted", "topic", h.Topic, "peer", c.Conn().RemoteAddr())

@@ -49,11 +49,8 @@ func (s *Service) replay(h *shard) (records int64, err error) {
 	if at, ok := s.cfg.Offsets.Query(protocol.ReviveGroup, s.cfg.Topic, h.id); ok {
 		from = at + 1 // Java's offset is that of the last record done with
 	}
-	ours := false
-	if seen, ours = s.cfg.Offsets.Query(seenGroup, s.cfg.Topic, h.id); ours {
-		from = min(from, seen)
-	} else {
-		seen = high // what a Java broker left, or nobody
+	if at, ok := s.cfg.Offsets.Query(seenGroup, s.cfg.Topic, h.id); ok {
+		seen, from = at, min(from, at)
 	}
 	from = min(max(from, low), high)
 	h.end, h.mu.written = high, high
