@@ -96,6 +96,11 @@ func allRows() []row {
 			budgets: []budget{faster(3), cheaper(4)},
 		},
 		{
+			name:    "POP and batch acknowledgement, 32 per request, 4 connections x 8 in flight, 128 B",
+			measure: driven(load.Pop, load.Config{Size: 128, Conns: 4, Inflight: 8, Batch: 32}, 2_000_000),
+			budgets: []budget{faster(3), cheaper(4)},
+		},
+		{
 			name:    "tailing consumer, send to long-poll delivery, 128 B, open loop at 1000/s",
 			measure: driven(load.Latency, load.Config{Size: 128, Conns: 4, Rate: 1000}, 0),
 			budgets: []budget{below(deliveryP50, 2), below(deliveryP99, 4)},

@@ -82,7 +82,9 @@ func (w *world) open() {
 	w.s, err = Open(Config{
 		Store: w.store, Offsets: w.offsets, Topic: reviveTopic, Queues: 2, Broker: "b", Host: host,
 		Redeliver: w.redeliver, Redelivered: func(Target, int64) {},
-		Wake:      func(topic, group string, queue int32) { w.woken = append(w.woken, fmt.Sprint(topic, "/", group, "/", queue)) },
+		Wake: func(topic, group string, queue int32) {
+			w.woken = append(w.woken, fmt.Sprint(topic, "/", group, "/", queue))
+		},
 		Exists:    func(topic, _ string) bool { return w.topics[topic] },
 		MaxLeases: func() int { return 1 << 20 }, FS: w.fs, Path: "/store/config/consumerOrderInfo.json", Now: w.now, Log: log,
 	})

@@ -2,6 +2,7 @@ package pop
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 )
@@ -149,7 +150,7 @@ func (o *orderInfo) appendCounts(dst []byte, mark byte, queue int32) []byte {
 		dst = append(strconv.AppendInt(dst, offset, 10), ' ')
 		dst = strconv.AppendInt(dst, int64(count), 10)
 	}
-	if len(o.Counts) != len(o.Offsets) {
+	if len(o.Counts) != len(o.Offsets)-bits.OnesCount64(uint64(o.Acked)) { // some are new
 		least = 0
 	}
 	begin()
