@@ -179,15 +179,12 @@ func (s *Service) Leases() int64 { return s.leases.Load() }
 // Full tells whether no more leases are given out.
 func (s *Service) Full() bool { return s.leases.Load() >= int64(s.cfg.MaxLeases()) }
 
-// Inflight calls f for every group and topic with the number of messages that are lent.
-func (s *Service) Inflight(f func(topic, group string, messages int64)) {
-	s.pairs.RLock()
-	defer s.pairs.RUnlock()
-	for _, p := range s.pairs.m {
-		if n := p.inflight.Load(); n > 0 {
-			f(p.topic, p.group, n)
-		}
+// InflightOf is the number of messages of a topic that are lent to a group.
+func (s *Service) InflightOf(topic, group string) int64 {
+	if p := s.lookup(topic, group); p != nil {
+		return p.inflight.Load()
 	}
+	return 0
 }
 
 // Drop forgets what matches: leases, cursors and what is popped in order. It is
