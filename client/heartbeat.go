@@ -22,12 +22,13 @@ func heartbeatBody(clientID, producerGroup string) []byte {
 const maxPendingBytes = 32 << 20
 
 // newCluster connects a client to its installation. asyncTimeout is the limit for
-// requests whose answer is not waited for.
-func newCluster(c *config, asyncTimeout time.Duration) (*cluster.Cluster, error) {
+// requests whose answer is not waited for; serve answers requests of brokers, if
+// there is one.
+func newCluster(c *config, asyncTimeout time.Duration, serve remoting.Handler) (*cluster.Cluster, error) {
 	return cluster.New(cluster.Config{
 		Nameservers: c.nameservers, RequestTimeout: c.requestTimeout,
 		Remoting: remoting.ClientConfig{
-			Logger: c.logger, TLS: c.tls, Timeout: asyncTimeout, MaxPendingBytesPerConn: maxPendingBytes,
+			Logger: c.logger, TLS: c.tls, Timeout: asyncTimeout, MaxPendingBytesPerConn: maxPendingBytes, Handler: serve,
 		},
 	})
 }

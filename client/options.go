@@ -14,7 +14,23 @@ import (
 type Option interface {
 	ProducerOption
 	PullConsumerOption
+	PushConsumerOption
 }
+
+// ConsumerOption configures a consumer that pulls.
+type ConsumerOption interface {
+	PullConsumerOption
+	PushConsumerOption
+}
+
+// pulling is what WithPullBatch and its siblings set.
+type pulling struct {
+	pull func(*pullConfig)
+	push func(*pushConfig)
+}
+
+func (o pulling) applyPullConsumer(c *pullConfig) { o.pull(c) }
+func (o pulling) applyPushConsumer(c *pushConfig) { o.push(c) }
 
 // ProducerOption configures a Producer.
 type ProducerOption interface{ applyProducer(*producerConfig) }
@@ -215,14 +231,14 @@ func WithTags(expression string) PullConsumerOption {
 
 // WithStart says where a queue is read from when the group has no committed
 // offset there. Default AtEnd.
-func WithStart(p Position) PullConsumerOption {
-	return pullOption(func(c *pullConfig) { c.start = p })
+func WithStart(p Position) ConsumerOption {
+	return pulling{func(c *pullConfig) { c.start = p }, func(c *pushConfig) { c.start = p }}
 }
 
 // WithPullBatch sets how many messages are asked for at once. Default 32; a
 // broker may give fewer.
-func WithPullBatch(n int) PullConsumerOption {
-	return pullOption(func(c *pullConfig) { c.batch = n })
+func WithPullBatch(n int) ConsumerOption {
+	return pulling{func(c *pullConfig) { c.batch = n }, func(c *pushConfig) { c.batch = n }}
 }
 
 // WithBufferedBatches bounds how many batches wait for Poll. Default 16.
@@ -232,6 +248,6 @@ func WithBufferedBatches(n int) PullConsumerOption {
 
 // WithPullWait sets how long a broker may hold a pull that finds nothing.
 // Default 15 s.
-func WithPullWait(d time.Duration) PullConsumerOption {
-	return pullOption(func(c *pullConfig) { c.hold = d })
+func WithPullWait(d time.Duration) ConsumerOption {
+	return pulling{func(c *pullConfig) { c.hold = d }, func(c *pushConfig) { c.hold = d }}
 }

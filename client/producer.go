@@ -43,7 +43,7 @@ func NewProducer(ctx context.Context, group string, opts ...ProducerOption) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCluster(&cfg.config, cfg.sendTimeout)
+	c, err := newCluster(&cfg.config, cfg.sendTimeout, nil)
 	if err != nil {
 		return nil, fmt.Errorf("producer: %w", err)
 	}

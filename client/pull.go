@@ -53,7 +53,7 @@ func NewPullConsumer(ctx context.Context, group string, opts ...PullConsumerOpti
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCluster(&cfg.config, cfg.requestTimeout)
+	c, err := newCluster(&cfg.config, cfg.requestTimeout, nil)
 	if err != nil {
 		return nil, fmt.Errorf("pull consumer: %w", err)
 	}
@@ -195,13 +195,17 @@ func (c *PullConsumer) offsetOf(ctx context.Context, q Queue, p Position) (int64
 
 // replica finds the address to read a queue from.
 func (c *PullConsumer) replica(ctx context.Context, q Queue, id int64) (string, error) {
-	route, err := c.routes.Topic(ctx, q.Topic)
+	return replicaOf(ctx, c.routes, q, id)
+}
+
+func replicaOf(ctx context.Context, routes *cluster.Routes, q Queue, id int64) (string, error) {
+	route, err := routes.Topic(ctx, q.Topic)
 	if err != nil {
 		return "", err
 	}
 	addr, ok := route.Replica(q.Broker, id)
 	if !ok {
-		c.routes.Invalidate(q.Topic)
+		routes.Invalidate(q.Topic)
 		return "", fmt.Errorf("queue %v: %w: the route has no broker %s", q, ErrNoQueue, q.Broker)
 	}
 	return addr, nil
@@ -214,10 +218,16 @@ func (c *PullConsumer) Committed(ctx context.Context, q Queue) (offset int64, fo
 	if err != nil {
 		return 0, false, err
 	}
-	resp, err := c.cluster.Call(ctx, addr, cluster.Request{
+	return queryOffset(ctx, c.cluster, addr, c.cfg.group, q, protocol.Some(false))
+}
+
+// queryOffset asks a broker for the offset of a group. zero says whether it may
+// answer 0 for a group that has none in a young queue.
+func queryOffset(ctx context.Context, c *cluster.Cluster, addr, group string, q Queue, zero protocol.Opt[bool]) (offset int64, found bool, err error) {
+	resp, err := c.Call(ctx, addr, cluster.Request{
 		Code: protocol.ReqQueryConsumerOffset,
 		Header: &protocol.QueryConsumerOffsetRequest{
-			ConsumerGroup: c.cfg.group, Topic: q.Topic, QueueID: q.ID, SetZeroIfNotFound: protocol.Some(false), BrokerName: q.Broker,
+			ConsumerGroup: group, Topic: q.Topic, QueueID: q.ID, SetZeroIfNotFound: zero, BrokerName: q.Broker,
 		},
 		Accept: []protocol.ResponseCode{protocol.RespQueryNotFound},
 	})
@@ -232,6 +242,16 @@ func (c *PullConsumer) Committed(ctx context.Context, q Queue) (offset int64, fo
 		return 0, false, fmt.Errorf("queue %v: committed offset: %w", q, err)
 	}
 	return h.Offset, true, nil
+}
+
+// Ends returns the offset of the oldest message that a queue still has, and the
+// one that its next message will get.
+func (c *PullConsumer) Ends(ctx context.Context, q Queue) (first, next int64, err error) {
+	if first, err = c.offsetOf(ctx, q, AtBegin()); err != nil {
+		return 0, 0, err
+	}
+	next, err = c.offsetOf(ctx, q, AtEnd())
+	return first, next, err
 }
 
 // Seek continues a queue at a position. What was pulled from elsewhere and not
@@ -309,10 +329,14 @@ func (c *PullConsumer) CommitOffset(ctx context.Context, q Queue, offset int64) 
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	_, err = c.cluster.Call(ctx, addr, cluster.Request{
+	return commitOffset(ctx, c.cluster, addr, c.cfg.group, q, offset)
+}
+
+func commitOffset(ctx context.Context, c *cluster.Cluster, addr, group string, q Queue, offset int64) error {
+	_, err := c.Call(ctx, addr, cluster.Request{
 		Code: protocol.ReqUpdateConsumerOffset,
 		Header: &protocol.UpdateConsumerOffsetRequest{
-			ConsumerGroup: c.cfg.group, Topic: q.Topic, QueueID: q.ID, CommitOffset: offset, BrokerName: q.Broker,
+			ConsumerGroup: group, Topic: q.Topic, QueueID: q.ID, CommitOffset: offset, BrokerName: q.Broker,
 		},
 	})
 	if err != nil {

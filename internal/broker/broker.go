@@ -23,6 +23,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/stats"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/protocol"
+	"github.com/aerobee/aerobee/internal/remoting"
 	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/store"
 	"github.com/aerobee/aerobee/internal/vfs"
@@ -41,6 +42,9 @@ type Config struct {
 	FS     vfs.FS           // vfs.OS when nil
 	Logger *slog.Logger     // slog.Default when nil
 	Now    func() time.Time // time.Now when nil
+	// Intercept is asked about every request, if set: for tests that need a broker
+	// that fails. It must not block.
+	Intercept func(*remoting.Call) Fault
 }
 
 // Broker is a running broker. See New.

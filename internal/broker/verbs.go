@@ -156,6 +156,9 @@ func (b *Broker) dispatcher(fast bool) remoting.Handler {
 			slow := v.slow
 			serve = func(c *remoting.Call) error { c.Detach(slow); return nil }
 		}
+		if b.cfg.Intercept != nil {
+			serve = b.intercepted(serve)
+		}
 		if v.code >= 0 && v.code < lowCodes {
 			d.low[v.code] = serve
 		} else {

@@ -86,6 +86,10 @@ type Ticket struct {
 // Oneway reports whether the requester waits for no answer.
 func (t Ticket) Oneway() bool { return t.oneway }
 
+// Mute loses the answer, as if the requester did not wait for one. For tests that
+// need a network that loses things.
+func (t *Ticket) Mute() { t.oneway = true }
+
 // Conn returns the connection the request came from.
 func (t Ticket) Conn() *Conn { return t.conn }
 

@@ -124,6 +124,18 @@ func (r *Route) Brokers() []string {
 	return names
 }
 
+// Addrs returns the addresses of all brokers and replicas, sorted.
+func (r *Route) Addrs() []string {
+	var addrs []string
+	for _, replicas := range r.brokers {
+		for _, addr := range replicas {
+			addrs = append(addrs, addr)
+		}
+	}
+	slices.Sort(addrs)
+	return addrs
+}
+
 // LookupRoute asks a nameserver for the route of a topic, without any cache. A
 // topic that does not exist is a *protocol.Error with RespTopicNotExist.
 func (c *Cluster) LookupRoute(ctx context.Context, topic string) (*Route, error) {

@@ -153,7 +153,9 @@ func (r *Routes) load(ctx context.Context, topic string, template bool) (*Route,
 		e.route, e.at, e.stale = route, r.now(), false
 		return route, nil
 	case !missing && e.route != nil && (template || !e.route.Template):
-		r.logger.Warn("route lookup failed, going on with the old route", "topic", topic, "error", err)
+		if ctx.Err() == nil {
+			r.logger.Warn("route lookup failed, going on with the old route", "topic", topic, "error", err)
+		}
 		e.at, e.stale = r.now(), false
 		return e.route, nil
 	case missing || e.route == nil:
