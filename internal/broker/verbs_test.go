@@ -18,7 +18,7 @@ func TestVerbsAreServedOnce(t *testing.T) {
 		seen[v.code] = true
 	}
 	for _, later := range []protocol.RequestCode{
-		protocol.ReqPopMessage, protocol.ReqEndTransaction, protocol.ReqLockBatchMQ + 10000, protocol.ReqPopLiteMessage,
+		protocol.ReqEndTransaction, protocol.ReqLockBatchMQ + 10000, protocol.ReqPopLiteMessage,
 	} {
 		require.False(t, seen[later], later)
 	}
