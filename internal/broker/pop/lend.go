@@ -2,7 +2,6 @@ package pop
 
 import (
 	"errors"
-	"math/bits"
 	"strconv"
 	"unsafe"
 
@@ -20,7 +19,6 @@ type Loan struct {
 	Owner any
 
 	items []loanItem
-	put   *recordPut
 }
 
 // loanItem is what was read of one queue.
@@ -66,18 +64,22 @@ func (l *Loan) Add(c *Cursor, start, next int64, offsets []int64) bool {
 	return true
 }
 
-// reserve takes the spans of all items; those that cannot be had are left out, which
-// is told to left.
+// reserve takes the spans of all items, or none.
 func (l *Loan) reserve() error {
 	for i := range l.items {
 		if !l.items[i].cursor.reserve(&l.items[i], l.PopTime) {
-			for k := range l.items[:i] {
-				l.items[k].cursor.settle(&l.items[k], false)
-			}
+			l.giveBack(i)
 			return errTaken
 		}
 	}
 	return nil
+}
+
+// giveBack takes the reservation of the first n items back.
+func (l *Loan) giveBack(n int) {
+	for i := range l.items[:n] {
+		l.items[i].cursor.settle(&l.items[i], false)
+	}
 }
 
 // errTaken is why a loan fails when somebody else moved the group meanwhile.
@@ -160,9 +162,7 @@ func (s *Service) Lend(l *Loan) error {
 		}
 		r.props = append(strconv.AppendInt(r.props, item.span.next, 10), 2)
 		if err := r.add(p, now); err != nil {
-			for k := range l.items {
-				l.items[k].cursor.settle(&l.items[k], false)
-			}
+			l.giveBack(len(l.items))
 			s.cfg.Store.ReleasePut(p)
 			s.releaseRecordPut(r)
 			return err
@@ -334,6 +334,3 @@ func ackDone(r *recordPut, p *store.Put) {
 	}
 	a.Done(a, p.Result.Err)
 }
-
-// count is the number of messages of a mask.
-func count(mask uint32) int { return bits.OnesCount32(mask) }

@@ -62,7 +62,7 @@ func (w *world) open() {
 	log := slog.New(slog.DiscardHandler)
 	cfg := store.DefaultConfig("/store")
 	cfg.FS, cfg.Now, cfg.Logger, cfg.Flush = w.fs, w.now, log, store.FlushSync
-	cfg.CommitLogFileSize, cfg.IndexSlots, cfg.IndexEntries, cfg.MaxMessageSize, cfg.StoreHost = 64<<10, 100, 1000, 16<<10, host
+	cfg.CommitLogFileSize, cfg.Index, cfg.MaxMessageSize, cfg.StoreHost = 64<<10, false, 16<<10, host
 	var err error
 	w.store, err = store.Open(context.Background(), cfg)
 	require.NoError(w.t, err)

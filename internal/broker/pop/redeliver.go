@@ -47,17 +47,15 @@ type rounds struct {
 
 // redelivery is a lease that is due.
 type redelivery struct {
-	l       *lease
-	mask    uint32 // of messages to redeliver, marked in lease.acking
-	ended   uint32 // of those whose copy is put, or that are gone
-	failed  bool   // a message cannot be redelivered: see backoff
-	err     error  // of the put
-	shard   *shard
-	rounds  *rounds
-	ackPut  *store.Put
-	copies  []*store.Put
-	targets []Target
-	bytes   []int64
+	l      *lease
+	mask   uint32 // of messages to redeliver, marked in lease.acking
+	ended  uint32 // of those whose copy is put, or that are gone
+	failed bool   // a message cannot be redelivered: see backoff
+	err    error  // of the put
+	shard  *shard
+	rounds *rounds
+	ackPut *store.Put
+	copies []*store.Put
 }
 
 // run is the goroutine that redelivers.
