@@ -13,7 +13,7 @@ import (
 )
 
 // apache is Apache RocketMQ's nameserver and broker with their own defaults: only
-// addresses, paths and the flush mode are set.
+// addresses, paths and the flush mode are set, and SQL92 is allowed.
 type apache struct {
 	classes string // class path
 	heap    string
@@ -92,7 +92,7 @@ func (a apache) startBroker(ctx context.Context, r *running, home, store string,
 		flush = "SYNC_FLUSH"
 	}
 	conf := filepath.Join(home, "broker.conf")
-	text := fmt.Sprintf("brokerName=broker-a\nbrokerIP1=127.0.0.1\nbrokerIP2=127.0.0.1\nbindAddress=127.0.0.1\nlistenPort=%d\nnamesrvAddr=%s\nstorePathRootDir=%s\nflushDiskType=%s\n",
+	text := fmt.Sprintf("brokerName=broker-a\nbrokerIP1=127.0.0.1\nbrokerIP2=127.0.0.1\nbindAddress=127.0.0.1\nlistenPort=%d\nnamesrvAddr=%s\nstorePathRootDir=%s\nflushDiskType=%s\nenablePropertyFilter=true\n",
 		port, r.namesrv, store, flush)
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return err

@@ -26,6 +26,7 @@ const (
 	coldRate         = "cold reads, MiB/s"
 	throughputBefore = "messages/s before"
 	throughputRatio  = "messages/s / before"
+	sendRate         = "messages/s, sends alone"
 	fillRate         = "messages/s while filling"
 	startEmpty       = "start to ready, empty store, ms"
 	startClean       = "start to ready after a clean stop, ms"

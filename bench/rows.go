@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strconv"
 
 	"github.com/aerobee/aerobee/bench/load"
+	"github.com/aerobee/aerobee/internal/message"
 )
 
 // row is one load and what is expected of aerobee under it.
@@ -46,6 +48,35 @@ func driven(drive driver, cfg load.Config, fill int64) func(context.Context, *tr
 		t.out.addLoad(r)
 		return nil
 	}
+}
+
+// filtered pulls by an expression that one message in ten matches; what is counted
+// are these, so that a tenth of the throughput of a pull of everything is as fast.
+func filtered(ctx context.Context, t *trial) error {
+	if err := t.start(ctx); err != nil {
+		return err
+	}
+	queues, err := t.topic(ctx, "aerobee_bench", fewQueues)
+	if err != nil {
+		return err
+	}
+	put := load.Config{Queues: queues, Size: 128, Batch: 30}
+	for a := range 10 {
+		b := "y"
+		if a%5 == 1 {
+			b = "x" // 1 and 6, of which 6 is greater than 5
+		}
+		put.Properties = append(put.Properties, string(message.AppendProperty(message.AppendProperty(nil, "a", strconv.Itoa(a)), "b", b)))
+	}
+	if err := t.fillWith(ctx, put, 1_000_000); err != nil {
+		return err
+	}
+	r, err := t.drive(ctx, load.Consume, load.Config{Queues: queues, Size: 128, Conns: 4, Batch: 32, Loop: true, SQL: "a > 5 AND b = 'x'"})
+	if err != nil {
+		return err
+	}
+	t.out.addLoad(r)
+	return nil
 }
 
 // single is a closed loop of single sends.
@@ -101,9 +132,17 @@ func allRows() []row {
 			budgets: []budget{faster(3), cheaper(4)},
 		},
 		{
+			name: "catch-up pull by SQL92, one in ten matches, 4 connections, 32 per request, 128 B", measure: filtered,
+			budgets: []budget{faster(3), cheaper(4)},
+		},
+		{
 			name:    "tailing consumer, send to long-poll delivery, 128 B, open loop at 1000/s",
 			measure: driven(load.Latency, load.Config{Size: 128, Conns: 4, Rate: 1000}, 0),
 			budgets: []budget{below(deliveryP50, 2), below(deliveryP99, 4)},
+		},
+		{
+			name: "timer messages, sent and delivered, 128 B, 4 connections x 32 in flight, async flush", measure: timers,
+			budgets: []budget{faster(3), cheaper(4)},
 		},
 	}
 	return append(rows, stateRows()...)

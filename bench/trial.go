@@ -103,7 +103,12 @@ func (t *trial) topics(ctx context.Context, n int) ([]load.Queue, error) {
 // fill puts n messages into queues, as fast as the server takes them, and
 // repeats what it refuses.
 func (t *trial) fill(ctx context.Context, queues []load.Queue, size int, n int64) error {
-	cfg := load.Config{Topic: "aerobee_bench", Queues: queues, Size: size, Conns: 4, Inflight: 4, Batch: 32, Random: true}
+	return t.fillWith(ctx, load.Config{Queues: queues, Size: size, Batch: 32}, n)
+}
+
+// fillWith is fill with messages of a kind.
+func (t *trial) fillWith(ctx context.Context, cfg load.Config, n int64) error {
+	cfg.Topic, cfg.Conns, cfg.Inflight, cfg.Random = "aerobee_bench", 4, 4, true
 	for cfg.Count = n; cfg.Count > 0; {
 		r, err := load.Produce(ctx, cfg)
 		if err != nil {

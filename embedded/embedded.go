@@ -94,7 +94,7 @@ func (s *Server) settings() (*config.Broker, error) {
 	cfg := config.DefaultBroker()
 	keys := map[string]string{
 		"brokerName": BrokerName, "bindAddress": "127.0.0.1", "brokerIP1": "127.0.0.1", "brokerIP2": "127.0.0.1",
-		"listenPort": strconv.Itoa(s.port), "namesrvAddr": s.namesv, "flushDiskType": "SYNC_FLUSH",
+		"listenPort": strconv.Itoa(s.port), "namesrvAddr": s.namesv, "flushDiskType": "SYNC_FLUSH", "enablePropertyFilter": "true",
 		"storePathRootDir": s.dir, "storePathCommitLog": filepath.Join(s.dir, "commitlog"),
 	}
 	if s.mem != nil {

@@ -38,13 +38,18 @@ type Config struct {
 	Inflight int           // requests unanswered per connection, default 32
 	Size     int           // bytes of a message body, default 1024
 	Batch    int           // messages per send request (1: single sends) or per pull, default 1 and 32
+	Delay    time.Duration // of the delivery of sent messages: TIMER_DELAY_MS; not in batches
 	Rate     float64       // messages a second over all connections; 0: as fast as the server answers
 	Warmup   time.Duration // not counted
 	Duration time.Duration // counted time; 0: until Count
 	Count    int64         // messages; 0: until Duration
 	Random   bool          // queues in random order instead of in turn
 	Loop     bool          // a consumer that reached the end starts over
-	PID      int           // process whose CPU time and memory to watch, 0: none
+	SQL      string        // expression of a consumer's filter, empty for none
+	// Properties are what messages have besides, encoded and all of one length: the
+	// messages of a batch take them in turn.
+	Properties []string
+	PID        int // process whose CPU time and memory to watch, 0: none
 }
 
 // WithDefaults returns c with every zero field that has a default filled in.
@@ -81,6 +86,10 @@ func (c Config) Validate() error {
 	check(c.Inflight >= 1 && c.Inflight <= maxInflight, "inflight is %d, must be 1 to %d", c.Inflight, maxInflight)
 	check(c.Size >= 1 && c.Size <= maxSize, "size is %d, must be 1 to %d", c.Size, maxSize)
 	check(c.Batch >= 1 && c.Batch <= maxBatch, "batch is %d, must be 1 to %d", c.Batch, maxBatch)
+	for _, props := range c.Properties {
+		check(len(props) == len(c.Properties[0]), "properties %q and %q differ in length", props, c.Properties[0])
+	}
+	check(c.Delay >= 0 && (c.Delay == 0 || c.Batch == 1), "delay is %v, must not be negative, and 0 in batches", c.Delay)
 	check(c.Rate >= 0, "rate is %g, must not be negative", c.Rate)
 	check(c.Duration >= 0 && c.Warmup >= 0 && c.Count >= 0, "duration, warmup and count must not be negative")
 	check(len(c.Queues) <= maxQueues, "topic %s has %d queues, more than %d", c.Topic, len(c.Queues), maxQueues)

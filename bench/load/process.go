@@ -57,6 +57,9 @@ func (p *processWatch) cost(messages int64) *ProcessCost {
 	}
 }
 
+// CPU is the user and system time of a process and its threads so far.
+func CPU(pid int) (time.Duration, error) { return processCPU(pid) }
+
 // processCPU is the user and system time of a process and its threads.
 func processCPU(pid int) (time.Duration, error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")

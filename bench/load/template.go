@@ -44,12 +44,21 @@ type frame struct {
 func sendFrame(c Config, broker string) (*frame, error) {
 	props := string(message.AppendProperty(nil, message.PropUniqKey, uniqPrefix+markUniq))
 	props = message.WithProperty(props, message.PropWait, "true")
+	if c.Delay > 0 {
+		props = message.WithProperty(props, message.PropTimerDelayMs, strconv.FormatInt(c.Delay.Milliseconds(), 10))
+	}
+	propsOf := func(i int) string {
+		if len(c.Properties) == 0 {
+			return props
+		}
+		return props + c.Properties[i%len(c.Properties)]
+	}
 	body := bytes.Repeat([]byte{'x'}, c.Size)
 	code, payload := protocol.ReqSendMessageV2, body
 	if c.Batch > 1 {
 		code, payload = protocol.ReqSendBatchMessage, nil
-		for range c.Batch {
-			payload = message.AppendBatchItem(payload, message.BatchItem{Properties: props, Body: body})
+		for i := range c.Batch {
+			payload = message.AppendBatchItem(payload, message.BatchItem{Properties: propsOf(i), Body: body})
 		}
 	}
 	ext := remoting.Fields{
@@ -61,7 +70,7 @@ func sendFrame(c Config, broker string) (*frame, error) {
 		{Key: "f", Value: "0"},
 		{Key: "g", Value: strconv.Itoa(markBorn)},
 		{Key: "h", Value: "0"},
-		{Key: "i", Value: props},
+		{Key: "i", Value: propsOf(0)},
 		{Key: "j", Value: "0"},
 		{Key: "k", Value: "false"},
 		{Key: "m", Value: strconv.FormatBool(c.Batch > 1)},
@@ -102,6 +111,10 @@ func (f *frame) payloadAt() int {
 func pullFrame(c Config, broker string, tail bool, hold int) (*frame, error) {
 	const subscription, suspend = 4, 2
 	flags := subscription
+	expression, kind := "*", "TAG"
+	if c.SQL != "" {
+		expression, kind = c.SQL, "SQL92"
+	}
 	if tail {
 		flags |= suspend
 	}
@@ -114,9 +127,9 @@ func pullFrame(c Config, broker string, tail bool, hold int) (*frame, error) {
 		{Key: "sysFlag", Value: strconv.Itoa(flags)},
 		{Key: "commitOffset", Value: "0"},
 		{Key: "suspendTimeoutMillis", Value: strconv.Itoa(hold)},
-		{Key: "subscription", Value: "*"},
+		{Key: "subscription", Value: expression},
 		{Key: "subVersion", Value: "0"},
-		{Key: "expressionType", Value: "TAG"},
+		{Key: "expressionType", Value: kind},
 		{Key: "bname", Value: broker},
 	}, nil)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ NAMESRV_ADDR, or else are ` + defaultNamesrv + `.`,
 		},
 	}
 	cmd.PersistentFlags().StringP("namesrvAddr", "n", "", `nameservers, "host:port;host:port"`)
-	cmd.PersistentFlags().String("output", "table", "table or json")
+	cmd.PersistentFlags().String("output", "table", "table, json or yaml")
 	cmd.PersistentFlags().Duration("timeout", 5*time.Second, "limit for each request")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%s: %w", cmd.Name(), err) })
 	for _, family := range []struct {
@@ -52,15 +53,16 @@ NAMESRV_ADDR, or else are ` + defaultNamesrv + `.`,
 			cmd.AddCommand(v.command(family.id))
 		}
 	}
+	cmd.AddCommand(newDLQCommand("message"))
 	return cmd
 }
 
 func unknownVerb(cmd *cobra.Command, name string) error {
 	cmd.SuggestionsMinimumDistance = 3
 	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
-		return usagef("admin: there is no verb %s; did you mean %s?", name, strings.Join(similar, ", "))
+		return usagef("%s: there is no verb %s; did you mean %s?", cmd.Name(), name, strings.Join(similar, ", "))
 	}
-	return usagef("admin: there is no verb %s; \"aerobee admin --help\" lists them", name)
+	return usagef("%s: there is no verb %s; \"%s --help\" lists them", cmd.Name(), name, cmd.CommandPath())
 }
 
 // verb is one entry of the table of verbs.
@@ -71,6 +73,8 @@ type verb struct {
 	// either lists flags of which one must be given.
 	either []string
 	run    func(ctx context.Context, c *admin.Client, in input) (report, error)
+	// stream, in place of run, writes what has no end that fits into memory.
+	stream func(ctx context.Context, c *admin.Client, in input, w io.Writer) error
 }
 
 func (v verb) command(group string) *cobra.Command {
@@ -108,6 +112,12 @@ func (v verb) execute(cmd *cobra.Command) error {
 		return usagef("%s: %w", v.name, err)
 	}
 	defer c.Close()
+	if v.stream != nil {
+		if err := v.stream(cmd.Context(), c, in, cmd.OutOrStdout()); err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+		return nil
+	}
 	for {
 		result, err := v.run(cmd.Context(), c, in)
 		if result.data != nil {

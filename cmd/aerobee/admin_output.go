@@ -10,6 +10,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	tabletext "github.com/jedib0t/go-pretty/v6/text"
+	"go.yaml.in/yaml/v3"
 )
 
 // report is the outcome of a verb: data for programs, the rest for people.
@@ -32,23 +33,26 @@ func (v *view) add(cells ...any) { v.rows = append(v.rows, cells) }
 // printer writes reports to standard output.
 type printer struct {
 	w    io.Writer
-	json bool
+	form string // table, json or yaml
 }
 
 func newPrinter(w io.Writer, form string) (*printer, error) {
 	switch form {
-	case "table", "json":
-		return &printer{w: w, json: form == "json"}, nil
+	case "table", "json", "yaml":
+		return &printer{w: w, form: form}, nil
 	}
-	return nil, fmt.Errorf("--output is %q, must be table or json", form)
+	return nil, fmt.Errorf("--output is %q, must be table, json or yaml", form)
 }
 
 func (p *printer) print(r report) error {
-	if p.json {
+	switch p.form {
+	case "json":
 		enc := json.NewEncoder(p.w)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
 		return enc.Encode(r.data)
+	case "yaml":
+		return p.yaml(r.data)
 	}
 	for i, v := range r.tables {
 		if i > 0 || v.title != "" {
@@ -66,6 +70,33 @@ func (p *printer) print(r report) error {
 		}
 	}
 	return nil
+}
+
+// yaml prints what json prints, in the same order and with the same names: JSON is
+// YAML, and read as such it can be written in YAML's own style.
+func (p *printer) yaml(data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return err
+	}
+	blockStyle(&doc)
+	enc := yaml.NewEncoder(p.w)
+	enc.SetIndent(2)
+	if err := enc.Encode(&doc); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+func blockStyle(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		blockStyle(child)
+	}
 }
 
 func (p *printer) line(blank bool, title string) error {

@@ -23,65 +23,83 @@ var update = goflag.Bool("update", false, "rewrite docs/compatibility.md")
 // against the binary, the conformance test that shows it. Class#method is in
 // conformance/java; a file is in conformance/goclient.
 var proofs = map[protocol.RequestCode]string{
-	protocol.ReqSendMessage:                      "goclient/send_test.go",
-	protocol.ReqSendMessageV2:                    "SendTest",
-	protocol.ReqSendBatchMessage:                 "SendTest",
-	protocol.ReqConsumerSendMsgBack:              "RetryTest",
-	protocol.ReqSendReplyMessageV2:               "RequestReplyTest",
-	protocol.ReqPushReplyMessageToClient:         "RequestReplyTest",
-	protocol.ReqCheckClientConfig:                "RequestReplyTest",
-	protocol.ReqPullMessage:                      "PushConsumerTest",
-	protocol.ReqLitePullMessage:                  "LitePullConsumerTest",
-	protocol.ReqQueryConsumerOffset:              "OffsetTest",
-	protocol.ReqUpdateConsumerOffset:             "OffsetTest",
-	protocol.ReqGetMaxOffset:                     "OffsetTest",
-	protocol.ReqGetMinOffset:                     "OffsetTest",
-	protocol.ReqSearchOffsetByTimestamp:          "OffsetTest",
-	protocol.ReqGetEarliestMsgStoreTime:          "OffsetTest",
-	protocol.ReqPopMessage:                       "PopTest",
-	protocol.ReqAckMessage:                       "PopTest",
-	protocol.ReqBatchAckMessage:                  "PopTest",
-	protocol.ReqChangeMessageInvisibleTime:       "PopTest",
-	protocol.ReqNotification:                     "PopTest",
-	protocol.ReqPollingInfo:                      "PopTest",
-	protocol.ReqPeekMessage:                      "PopTest",
-	protocol.ReqLockBatchMQ:                      "LockTest",
-	protocol.ReqUnlockBatchMQ:                    "LockTest",
-	protocol.ReqQueryMessage:                     "QueryTest",
-	protocol.ReqViewMessageByID:                  "QueryTest",
-	protocol.ReqHeartBeat:                        "RebalanceTest",
-	protocol.ReqUnregisterClient:                 "RebalanceTest",
-	protocol.ReqGetConsumerListByGroup:           "RebalanceTest",
-	protocol.ReqNotifyConsumerIDsChanged:         "RebalanceTest",
-	protocol.ReqGetConsumerRunningInfo:           "ClientAdminTest",
-	protocol.ReqConsumeMessageDirectly:           "ClientAdminTest",
-	protocol.ReqInvokeBrokerToResetOffset:        "ResetOffsetTest",
-	protocol.ReqUpdateAndCreateTopic:             "MqAdminTest",
-	protocol.ReqDeleteTopicInBroker:              "MqAdminTest",
-	protocol.ReqDeleteTopicInNamesrv:             "MqAdminTest",
-	protocol.ReqGetTopicStatsInfo:                "MqAdminTest",
-	protocol.ReqUpdateAndCreateSubscriptionGroup: "MqAdminTest",
-	protocol.ReqGetAllSubscriptionGroupConfig:    "MqAdminTest",
-	protocol.ReqDeleteSubscriptionGroup:          "MqAdminTest",
-	protocol.ReqGetConsumeStats:                  "MqAdminTest",
-	protocol.ReqGetConsumerConnectionList:        "MqAdminTest",
-	protocol.ReqGetProducerConnectionList:        "MqAdminTest",
-	protocol.ReqUpdateBrokerConfig:               "MqAdminTest",
-	protocol.ReqGetBrokerConfig:                  "MqAdminTest",
-	protocol.ReqGetBrokerRuntimeInfo:             "MqAdminTest",
-	protocol.ReqViewBrokerStatsData:              "MqAdminTest",
-	protocol.ReqQueryTopicConsumeByWho:           "MqAdminTest",
-	protocol.ReqDeleteExpiredCommitLog:           "RetentionTest",
-	protocol.ReqGetRouteInfoByTopic:              "NameserverTest",
-	protocol.ReqGetBrokerClusterInfo:             "MqAdminTest",
-	protocol.ReqGetAllTopicListFromNameServer:    "MqAdminTest",
-	protocol.ReqWipeWritePermOfBroker:            "MqAdminTest",
-	protocol.ReqAddWritePermOfBroker:             "MqAdminTest",
-	protocol.ReqPutKVConfig:                      "MqAdminTest",
-	protocol.ReqGetKVConfig:                      "MqAdminTest",
-	protocol.ReqDeleteKVConfig:                   "MqAdminTest",
-	protocol.ReqGetNamesrvConfig:                 "MqAdminTest",
-	protocol.ReqUpdateNamesrvConfig:              "MqAdminTest",
+	protocol.ReqSendMessage:                          "goclient/send_test.go",
+	protocol.ReqSendMessageV2:                        "SendTest",
+	protocol.ReqSendBatchMessage:                     "SendTest",
+	protocol.ReqConsumerSendMsgBack:                  "RetryTest",
+	protocol.ReqSendReplyMessageV2:                   "RequestReplyTest",
+	protocol.ReqPushReplyMessageToClient:             "RequestReplyTest",
+	protocol.ReqCheckClientConfig:                    "SqlFilterTest",
+	protocol.ReqPullMessage:                          "PushConsumerTest",
+	protocol.ReqLitePullMessage:                      "LitePullConsumerTest",
+	protocol.ReqQueryConsumerOffset:                  "OffsetTest",
+	protocol.ReqUpdateConsumerOffset:                 "OffsetTest",
+	protocol.ReqGetMaxOffset:                         "OffsetTest",
+	protocol.ReqGetMinOffset:                         "OffsetTest",
+	protocol.ReqSearchOffsetByTimestamp:              "OffsetTest",
+	protocol.ReqGetEarliestMsgStoreTime:              "OffsetTest",
+	protocol.ReqLockBatchMQ:                          "LockTest",
+	protocol.ReqUnlockBatchMQ:                        "LockTest",
+	protocol.ReqQueryMessage:                         "QueryTest",
+	protocol.ReqViewMessageByID:                      "QueryTest",
+	protocol.ReqHeartBeat:                            "RebalanceTest",
+	protocol.ReqUnregisterClient:                     "RebalanceTest",
+	protocol.ReqGetConsumerListByGroup:               "RebalanceTest",
+	protocol.ReqNotifyConsumerIDsChanged:             "RebalanceTest",
+	protocol.ReqGetConsumerRunningInfo:               "ClientAdminTest",
+	protocol.ReqConsumeMessageDirectly:               "ClientAdminTest",
+	protocol.ReqInvokeBrokerToResetOffset:            "ResetOffsetTest",
+	protocol.ReqUpdateAndCreateTopic:                 "MqAdminTest",
+	protocol.ReqDeleteTopicInBroker:                  "MqAdminTest",
+	protocol.ReqDeleteTopicInNamesrv:                 "MqAdminTest",
+	protocol.ReqGetTopicStatsInfo:                    "MqAdminTest",
+	protocol.ReqUpdateAndCreateSubscriptionGroup:     "MqAdminTest",
+	protocol.ReqGetAllSubscriptionGroupConfig:        "MqAdminTest",
+	protocol.ReqDeleteSubscriptionGroup:              "MqAdminTest",
+	protocol.ReqGetConsumeStats:                      "MqAdminTest",
+	protocol.ReqGetConsumerConnectionList:            "MqAdminTest",
+	protocol.ReqGetProducerConnectionList:            "MqAdminTest",
+	protocol.ReqUpdateBrokerConfig:                   "MqAdminTest",
+	protocol.ReqGetBrokerConfig:                      "MqAdminTest",
+	protocol.ReqGetBrokerRuntimeInfo:                 "MqAdminTest",
+	protocol.ReqViewBrokerStatsData:                  "MqAdminTest",
+	protocol.ReqQueryTopicConsumeByWho:               "MqAdminTest",
+	protocol.ReqDeleteExpiredCommitLog:               "RetentionTest",
+	protocol.ReqGetRouteInfoByTopic:                  "NameserverTest",
+	protocol.ReqGetBrokerClusterInfo:                 "MqAdminTest",
+	protocol.ReqGetAllTopicListFromNameServer:        "MqAdminTest",
+	protocol.ReqWipeWritePermOfBroker:                "MqAdminTest",
+	protocol.ReqAddWritePermOfBroker:                 "MqAdminTest",
+	protocol.ReqPutKVConfig:                          "MqAdminTest",
+	protocol.ReqGetKVConfig:                          "MqAdminTest",
+	protocol.ReqDeleteKVConfig:                       "MqAdminTest",
+	protocol.ReqGetNamesrvConfig:                     "MqAdminTest",
+	protocol.ReqUpdateNamesrvConfig:                  "MqAdminTest",
+	protocol.ReqUpdateAndCreateTopicList:             "EveryVerbTest",
+	protocol.ReqUpdateAndCreateSubscriptionGroupList: "EveryVerbTest",
+	protocol.ReqGetAllTopicConfig:                    "EveryVerbTest",
+	protocol.ReqGetTopicConfig:                       "EveryVerbTest",
+	protocol.ReqGetBrokerConsumeStats:                "EveryVerbTest",
+	protocol.ReqQueryConsumeQueue:                    "EveryVerbTest",
+	protocol.ReqGetAllProducerInfo:                   "EveryVerbTest",
+	protocol.ReqGetBrokerHAStatus:                    "EveryVerbTest",
+	protocol.ReqCleanExpiredConsumeQueue:             "EveryVerbTest",
+	protocol.ReqCleanUnusedTopic:                     "EveryVerbTest",
+	protocol.ReqCheckRocksDBCQWriteProgress:          "EveryVerbTest",
+	protocol.ReqExportRocksDBConfigToJSON:            "EveryVerbTest",
+	protocol.ReqUpdateColdDataFlowCtrConfig:          "EveryVerbTest",
+	protocol.ReqRemoveColdDataFlowCtrConfig:          "EveryVerbTest",
+	protocol.ReqGetColdDataFlowCtrInfo:               "EveryVerbTest",
+	protocol.ReqSetCommitLogReadMode:                 "EveryVerbTest",
+	protocol.ReqResetMasterFlushOffset:               "EveryVerbTest",
+	protocol.ReqGetBrokerEpochCache:                  "EveryVerbTest",
+	protocol.ReqPopMessage:                           "PopTest",
+	protocol.ReqAckMessage:                           "PopTest",
+	protocol.ReqBatchAckMessage:                      "PopTest",
+	protocol.ReqChangeMessageInvisibleTime:           "PopTest",
+	protocol.ReqNotification:                         "PopTest",
+	protocol.ReqPollingInfo:                          "PopTest",
+	protocol.ReqPeekMessage:                          "PopTest",
 }
 
 // TestCompatibilityPage compares docs/compatibility.md with the code, and the
@@ -95,7 +113,7 @@ func TestCompatibilityPage(t *testing.T) {
 		_, err := os.Stat(path)
 		require.NoError(t, err, "proof of %s", code)
 	}
-	page := compatibilityPage()
+	page := compatibilityPage(t)
 	file := "../../docs/compatibility.md"
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(page), 0o644))
@@ -105,7 +123,7 @@ func TestCompatibilityPage(t *testing.T) {
 	require.Equal(t, page, string(text), "go test ./cmd/aerobee -run CompatibilityPage -update")
 }
 
-func compatibilityPage() string {
+func compatibilityPage(t *testing.T) string {
 	served := append(broker.Codes(), namesrv.Codes()...)
 	var b strings.Builder
 	b.WriteString(`# Compatibility
@@ -136,7 +154,39 @@ Clients in the tests: Java 5.5.0, 4.9.8 and 4.3.0, mqadmin 5.5.0, the Go client 
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s |\n", v.Code, v.Code, places(v.Served), state, proof)
 	}
+	b.WriteString(`
+## mqadmin
+
+EveryVerbTest runs every sub-command of mqadmin 5.5.0 against Apache's servers and against aerobee with the same data and compares what they print. These differ:
+
+| command | why |
+|---|---|
+`)
+	for _, d := range mqadminDifferences(t) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", d[0], d[1])
+	}
 	return b.String()
+}
+
+// mqadminDifferences reads the list of differences that EveryVerbTest allows: pairs
+// of a command and the reason.
+func mqadminDifferences(t *testing.T) [][2]string {
+	text, err := os.ReadFile("../../conformance/java/src/test/java/aerobee/conformance/EveryVerbTest.java")
+	require.NoError(t, err)
+	reasons := make(map[string]string)
+	for _, m := range regexp.MustCompile(`String ([A-Z]+) = "(.*)";`).FindAllStringSubmatch(string(text), -1) {
+		reasons[m[1]] = m[2]
+	}
+	_, list, found := strings.Cut(string(text), "DIFFERENT = ")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, ";")
+	var differences [][2]string
+	for _, m := range regexp.MustCompile(`Map\.entry\("(.*)", ([A-Z]+)\)`).FindAllStringSubmatch(list, -1) {
+		require.NotEmpty(t, reasons[m[2]], "reason of %s", m[1])
+		differences = append(differences, [2]string{m[1], reasons[m[2]]})
+	}
+	require.NotEmpty(t, differences)
+	return differences
 }
 
 func places(p protocol.Place) string {

@@ -80,12 +80,15 @@ func (f *serverFlags) settings(cmd *cobra.Command) (*config.Broker, error) {
 		{"bind", "brokerIP1", f.brokerIP()},
 		{"bind", "brokerIP2", f.brokerIP()},
 		{"", "namesrvAddr", ""},
+		{"", "enablePropertyFilter", "true"},
 		// Aged files go at any hour, and room is counted in bytes: a tenth of a
 		// large disk is a lot of room.
 		{"", "aerobeeDeleteContinuously", "true"},
 		{"", "aerobeeDiskMinFreeBytes", strconv.Itoa(512 << 20)},
 		{"", "diskSpaceWarningLevelRatio", "100"},
 		{"", "diskSpaceCleanForciblyRatio", "100"},
+		{"", "timerMaxDelaySec", strconv.Itoa(40 * 24 * 3600)},
+		{"", "recallMessageEnable", "true"},
 	}
 	for _, s := range byFlag {
 		if err := b.Override(s.key, s.value); err != nil {

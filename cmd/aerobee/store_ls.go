@@ -28,11 +28,14 @@ the files of the commit log with their records, for which the log is read. With
 		if err != nil {
 			return usageError{err}
 		}
+		if out.form == "yaml" {
+			return usagef("--output is %q, must be table or json", out.form)
+		}
 		d, err := f.open(args)
 		if err != nil {
 			return err
 		}
-		if out.json {
+		if out.form == "json" {
 			err = listLines(cmd.Context(), d, withLog, cmd.OutOrStdout())
 		} else {
 			err = listTables(cmd.Context(), d, withLog, out)

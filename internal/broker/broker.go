@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aerobee/aerobee/internal/broker/delay"
+	"github.com/aerobee/aerobee/internal/broker/filters"
 	"github.com/aerobee/aerobee/internal/broker/hold"
 	"github.com/aerobee/aerobee/internal/broker/locks"
 	"github.com/aerobee/aerobee/internal/broker/meta"
@@ -21,6 +22,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/pop"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
@@ -63,8 +65,11 @@ type Broker struct {
 	delay   *delay.Service
 	pops    *pop.Service
 	popping poppers
+	filters *filters.Table
+	timer   *timer.Service // nil without timerWheelEnable
 	locks   *locks.Table
 	stats   *stats.Stats
+	cold    coldLimits
 	traffic traffic
 	metrics *metrics
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/offsets"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/protocol"
 )
 
@@ -54,10 +56,20 @@ var (
 	descReady        = gaugeDesc("consumer_ready_messages", "Messages not handed out.", lagLabels...)
 	descQueueLatency = gaugeDesc("consumer_queueing_latency_milliseconds", "Age of the oldest message not handed out.", lagLabels...)
 
-	descStoreSize = gaugeDesc("storage_size_bytes", "Used space of the store's file system.", storageLabels...)
-	descFlush     = gaugeDesc("storage_flush_behind_bytes", "Bytes written and not flushed.", storageLabels...)
-	descDispatch  = gaugeDesc("storage_dispatch_behind_bytes", "Bytes written and not in the queues.", storageLabels...)
-	descReserve   = gaugeDesc("storage_message_reserve_time_milliseconds", "Age of the oldest message.", storageLabels...)
+	descStoreSize    = gaugeDesc("storage_size_bytes", "Used space of the store's file system.", storageLabels...)
+	descFlush        = gaugeDesc("storage_flush_behind_bytes", "Bytes written and not flushed.", storageLabels...)
+	descDispatch     = gaugeDesc("storage_dispatch_behind_bytes", "Bytes written and not in the queues.", storageLabels...)
+	descTimerInLag   = gaugeDesc("timer_enqueue_lag", "Messages for the timer that it has not indexed.", storageLabels...)
+	descTimerOutLag  = gaugeDesc("timer_dequeue_lag", "Messages that wait in the timer.", storageLabels...)
+	descTimerInTime  = gaugeDesc("timer_enqueue_latency_milliseconds", "Always 0 unless messages for the timer are not indexed: then how long its first slot is overdue.", storageLabels...)
+	descTimerOutTime = gaugeDesc("timer_dequeue_latency_milliseconds", "How long the first slot of the timer that is not delivered is overdue.", storageLabels...)
+	descTimerIn      = gaugeDesc("timer_enqueue_total", "Messages that the timer has indexed.", storageLabels...)
+	descTimerOut     = gaugeDesc("timer_dequeue_total", "Messages that the timer has delivered, those on the way included.", storageLabels...)
+	descTimerSoon    = gaugeDesc("timer_message_snapshot", "Messages due between the bound before and this one.", append(slices.Clone(storageLabels), "timer_bound_s")...)
+	descTimerPending = gaugeDesc("timer_pending_messages", "Messages that wait in the timer, by topic (aerobee only).", "topic")
+	descTimerLost    = gaugeDesc("timer_lost_messages_total", "Messages that were not in the log any more when they were due (aerobee only).", storageLabels...)
+
+	descReserve = gaugeDesc("storage_message_reserve_time_milliseconds", "Age of the oldest message.", storageLabels...)
 )
 
 var (
@@ -71,6 +83,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 		descPermission, descTopics, descGroups, descIn, descInBytes, descSize, descOut, descOutBytes, descDLQ,
 		descProducers, descConsumers, descLag, descLagLatency, descInflight, descReady, descQueueLatency,
 		descStoreSize, descFlush, descDispatch, descReserve,
+		descTimerInLag, descTimerOutLag, descTimerInTime, descTimerOutTime, descTimerIn, descTimerOut, descTimerSoon, descTimerPending, descTimerLost,
 	} {
 		ch <- d
 	}
@@ -87,6 +100,37 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectConnections(ch)
 	c.collectLags(ch)
 	c.collectStore(ch)
+	c.collectTimer(ch)
+}
+
+func (c collector) collectTimer(ch chan<- prometheus.Metric) {
+	t := c.b.timer
+	if t == nil {
+		return
+	}
+	st := t.Stats()
+	labels := []string{"local", "disk"}
+	gauge(ch, descTimerInLag, float64(st.Unindexed), labels...)
+	gauge(ch, descTimerOutLag, float64(st.Pending), labels...)
+	behind := float64(st.Behind.Milliseconds())
+	gauge(ch, descTimerOutTime, behind, labels...)
+	if st.Unindexed == 0 {
+		behind = 0
+	}
+	gauge(ch, descTimerInTime, behind, labels...)
+	counter(ch, descTimerIn, st.In, labels...)
+	counter(ch, descTimerOut, st.Out, labels...)
+	counter(ch, descTimerLost, st.Lost, labels...)
+	for i, n := range t.Snapshot() {
+		gauge(ch, descTimerSoon, float64(n), append(slices.Clone(labels), strconv.Itoa(timer.Bounds[i]))...)
+	}
+	left := maxSeries
+	for topic, m := range t.Counts().TimingCount {
+		if left--; left < 0 {
+			return
+		}
+		gauge(ch, descTimerPending, float64(m.Count), topic)
+	}
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

@@ -13,7 +13,7 @@ func TestSubscriptionExpressions(t *testing.T) {
 		"": nil, "*": nil, "a": {"a"}, "a||b": {"a", "b"}, " a || b ||": {"a", "b"}, "|||": {"|"}, " || ": nil, "中文": {"中文"},
 	} {
 		var sub protocol.SubscriptionData
-		require.NoError(t, parseSubscription(&sub, "T", expression, "TAG"), "%q", expression)
+		require.NoError(t, parseTags(&sub, expression), "%q", expression)
 		require.Equal(t, want, sub.TagsSet, "%q", expression)
 		require.Len(t, sub.CodeSet, len(want))
 		f := filterOf(&sub)
@@ -26,12 +26,8 @@ func TestSubscriptionExpressions(t *testing.T) {
 		require.True(t, f.MatchRecord(nil))
 	}
 	var sub protocol.SubscriptionData
-	require.Error(t, parseSubscription(&sub, "T", "||", ""))
-	require.Error(t, parseSubscription(&sub, "T", "||||", "TAG"))
-	require.Error(t, parseSubscription(&sub, "T", "", "SQL92"))
-	require.NoError(t, parseSubscription(&sub, "T", "a > 5", "SQL92"))
-	require.Equal(t, "SQL92", sub.ExpressionType)
-	require.Equal(t, "a > 5", sub.SubString)
+	require.Error(t, parseTags(&sub, "||"))
+	require.Error(t, parseTags(&sub, "||||"))
 	sub = protocol.SubscriptionData{ClassFilterMode: true, SubString: "x"}
 	require.Nil(t, filterOf(&sub))
 }
@@ -50,17 +46,16 @@ func TestNegativeHashes(t *testing.T) {
 		tag += "x"
 	}
 	var sub protocol.SubscriptionData
-	require.NoError(t, parseSubscription(&sub, "T", tag, ""))
+	require.NoError(t, parseTags(&sub, tag))
 	require.True(t, filterOf(&sub).MatchTags(int64(protocol.StringHash(tag))))
 }
 
-func FuzzSubscription(f *testing.F) {
-	f.Add("a || b", "TAG")
-	f.Add("||", "")
-	f.Add("a > 5", "SQL92")
-	f.Fuzz(func(t *testing.T, expression, kind string) {
+func FuzzTags(f *testing.F) {
+	f.Add("a || b")
+	f.Add("||")
+	f.Fuzz(func(t *testing.T, expression string) {
 		var sub protocol.SubscriptionData
-		if parseSubscription(&sub, "T", expression, kind) != nil || !byTags(kind) {
+		if parseTags(&sub, expression) != nil {
 			return
 		}
 		require.Len(t, sub.CodeSet, len(sub.TagsSet))

@@ -39,6 +39,9 @@ func (b *Broker) heartBeat(c *remoting.Call) error {
 		return err
 	}
 	b.apply(effects)
+	if !h.WithoutSub {
+		b.registerFilters(h.Consumers)
+	}
 	c.Reply(remoting.Reply{Ext: []remoting.Field{
 		{Key: protocol.ExtHeartbeatV2Supported, Value: "true"},
 		{Key: protocol.ExtSubscriptionChanged, Value: strconv.FormatBool(resend)},
@@ -106,8 +109,15 @@ func (b *Broker) checkClientConfig(c *remoting.Call) error {
 	if err != nil {
 		return err
 	}
-	if sub := body.SubscriptionData; sub != nil && !byTags(sub.ExpressionType) {
-		return protocol.Errorf(protocol.RespSystemError, "The broker does not support consumer to filter message by %s", sub.ExpressionType)
+	sub := body.SubscriptionData
+	if sub == nil || byTags(sub.ExpressionType) {
+		return replyOK(c)
+	}
+	if err := b.propertyFilter(sub.ExpressionType); err != nil {
+		return err
+	}
+	if _, err := b.messageFilter(sub.ExpressionType, sub.SubString); err != nil {
+		return protocol.Errorf(protocol.RespSubscriptionParseFailed, "%s", err)
 	}
 	return replyOK(c)
 }

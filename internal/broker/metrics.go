@@ -23,6 +23,7 @@ type metrics struct {
 	rpc          *prometheus.HistogramVec
 	topicsMade   *prometheus.HistogramVec
 	groupsMade   *prometheus.HistogramVec
+	lateness     prometheus.Histogram
 	rpcObservers sync.Map                                      // rpcKey -> prometheus.Observer
 	rpcHot       [lowCodes]atomic.Pointer[prometheus.Observer] // of the successful ones that were not held
 	served       map[protocol.RequestCode]bool
@@ -61,8 +62,15 @@ func newMetrics(b *Broker) *metrics {
 		groupsMade: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rocketmq_consumer_group_create_execution_time_milliseconds", Help: "Time that an administrator's change of a group took.", Buckets: create,
 		}, []string{"invocation_status"}),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "aerobee_timer_lateness_seconds", Help: "Time by which messages of the timer were stored after the moment that timerPrecisionMs allows.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600},
+		}),
 	}
 }
+
+// late counts a message that the timer delivered.
+func (m *metrics) late(_ string, by time.Duration) { m.lateness.Observe(by.Seconds()) }
 
 // RegisterMetrics adds the broker's metrics to a registry. Call it after Start.
 func (b *Broker) RegisterMetrics(registry prometheus.Registerer) error {
@@ -71,7 +79,7 @@ func (b *Broker) RegisterMetrics(registry prometheus.Registerer) error {
 		"node_type": "broker", "cluster": cfg.BrokerClusterName, "node_id": cfg.BrokerName,
 	}, registry)
 	m := b.metrics
-	for _, c := range []prometheus.Collector{m.rpc, m.topicsMade, m.groupsMade, collector{b}} {
+	for _, c := range []prometheus.Collector{m.rpc, m.topicsMade, m.groupsMade, m.lateness, collector{b}} {
 		if err := labelled.Register(c); err != nil {
 			return err
 		}

@@ -40,6 +40,9 @@ func (b *Broker) apply(e registry.Effects) {
 			conn.Close()
 		}
 	}
+	for _, group := range e.Gone {
+		b.filters.Unregister(group)
+	}
 	if len(e.Changes) == 0 || !b.config().NotifyConsumerIDsChanged {
 		return
 	}

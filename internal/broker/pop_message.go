@@ -32,7 +32,6 @@ type popping struct {
 
 	topic  *protocol.TopicConfig
 	group  *protocol.SubscriptionGroupConfig
-	inline protocol.SubscriptionData
 	filter store.Filter
 
 	// What one attempt found.
@@ -185,13 +184,10 @@ func (p *popping) subscribe() error {
 	if h.Exp == "" || p.notify && (h.ExpType == "" || !p.b.config().NotificationFilter) {
 		return nil
 	}
-	if err := parseSubscription(&p.inline, p.topic.TopicName, h.Exp, h.ExpType); err != nil {
+	var err error
+	if p.filter, err = p.b.messageFilter(h.ExpType, h.Exp); err != nil {
 		return protocol.Errorf(protocol.RespSubscriptionParseFailed, "parse the consumer's subscription failed: %q: %v", h.Exp, err)
 	}
-	if !byTags(p.inline.ExpressionType) {
-		return protocol.Errorf(protocol.RespSubscriptionParseFailed, "parse the consumer's subscription failed: %q is of type %s", h.Exp, p.inline.ExpressionType)
-	}
-	p.filter = filterOf(&p.inline)
 	return nil
 }
 

@@ -34,10 +34,12 @@ type pull struct {
 
 	topic    *protocol.TopicConfig
 	group    *protocol.SubscriptionGroupConfig
-	online   *registry.Group           // nil when the group is not online
-	inline   protocol.SubscriptionData // the one of the request
+	online   *registry.Group // nil when the group is not online
 	filter   store.Filter
 	response protocol.PullMessageResponse
+
+	byProperties bool  // the filter looks at records
+	passed       int64 // messages from the request's offset on that the filter does not want
 }
 
 // pullMessage serves PULL_MESSAGE and LITE_PULL_MESSAGE (remoting.md 5.6,
@@ -117,7 +119,7 @@ func (p *pull) serve(queue bool) {
 	var result store.GetResult
 	result, *buf = p.read((*buf)[:0])
 	code := p.compose(result)
-	if code == protocol.RespPullNotFound && p.first && p.header.SysFlag&pullSuspend != 0 {
+	if p.waits(result, code) {
 		b.releaseBuffer(buf)
 		p.park(queue)
 		return
@@ -126,6 +128,27 @@ func (p *pull) serve(queue bool) {
 	p.reply(queue, remoting.Reply{Code: code, Remark: result.Status.String(), Header: &p.response, Body: *buf})
 	b.releaseBuffer(buf)
 	b.releasePull(p)
+}
+
+// waits tells whether the pull is to be held: when there is nothing the first
+// time, and when what woke it is nothing that a filter of records wants. Such a
+// pull goes on from where it has looked; were it answered, then a consumer that
+// wants one message in a hundred would ask a hundred times.
+func (p *pull) waits(r store.GetResult, code protocol.ResponseCode) bool {
+	if p.header.SysFlag&pullSuspend == 0 {
+		return false
+	}
+	if p.first {
+		return code == protocol.RespPullNotFound
+	}
+	if !p.byProperties || p.Reason != hold.Arrived {
+		return false
+	}
+	if r.Status == store.NoMatchedMessage && r.NextOffset > p.header.QueueOffset+p.passed {
+		p.passed = r.NextOffset - p.header.QueueOffset
+		return true
+	}
+	return r.Status == store.OffsetOverflowOne
 }
 
 // read gives the messages that the pull asks for. Before that come a reset of
@@ -147,11 +170,15 @@ func (p *pull) read(buf []byte) (store.GetResult, []byte) {
 	if h.LiteTopic != "" {
 		topic = protocol.LiteQueueName(topic, h.LiteTopic)
 	}
-	return b.store.Get(store.GetRequest{
-		Topic: topic, QueueID: h.QueueID, Offset: h.QueueOffset,
+	r, buf := b.store.Get(store.GetRequest{
+		Topic: topic, QueueID: h.QueueID, Offset: h.QueueOffset + p.passed,
 		MaxMsgs:  max(min(int(h.MaxMsgNums), cfg.MaxTransferCountMemory), 1),
 		MaxBytes: cfg.MaxTransferBytesMemory, Filter: p.filter,
 	}, buf)
+	if p.passed > 0 && r.Status == store.OffsetOverflowOne && p.Reason != hold.Arrived {
+		r.Status = store.NoMatchedMessage // as if all was read now
+	}
+	return r, buf
 }
 
 // compose fills the answer's header in and gives its code.

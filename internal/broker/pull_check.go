@@ -55,22 +55,50 @@ func (p *pull) forbid(kind int32, format string, args ...any) error {
 
 // subscribe finds the filter: from the request, or from the group's heartbeats.
 func (p *pull) subscribe() error {
-	h := &p.header
-	sub := &p.inline
-	if h.SysFlag&pullSubscription != 0 {
-		if err := parseSubscription(sub, p.topic.TopicName, h.Subscription, h.ExpressionType); err != nil {
-			return protocol.Errorf(protocol.RespSubscriptionParseFailed, "parse the consumer's subscription failed: %q: %v", h.Subscription, err)
-		}
-	} else {
-		var err error
-		if sub, err = p.subscribed(); err != nil {
-			return err
-		}
+	b, h := p.b, &p.header
+	if h.SysFlag&pullSubscription == 0 {
+		return p.subscribeAsGroup()
 	}
-	if !byTags(sub.ExpressionType) {
-		return protocol.Errorf(protocol.RespSystemError, "The broker does not support consumer to filter message by %s", sub.ExpressionType)
+	var err error
+	if p.filter, err = b.messageFilter(h.ExpressionType, h.Subscription); err != nil {
+		return protocol.Errorf(protocol.RespSubscriptionParseFailed, "parse the consumer's subscription failed: %q: %v", h.Subscription, err)
+	}
+	if byTags(h.ExpressionType) {
+		return nil
+	}
+	return p.filterProperties(h.ExpressionType)
+}
+
+// subscribeAsGroup takes the filter from the group's heartbeats.
+func (p *pull) subscribeAsGroup() error {
+	sub, err := p.subscribed()
+	if err != nil {
+		return err
 	}
 	p.filter = filterOf(sub)
+	if byTags(sub.ExpressionType) {
+		return nil
+	}
+	program, err := p.b.groupFilter(p.header.Topic, p.header.ConsumerGroup, p.header.SubVersion)
+	if err != nil {
+		return err
+	}
+	if p.filter != nil { // not classFilterMode
+		p.filter = program
+	}
+	return p.filterProperties(sub.ExpressionType)
+}
+
+// filterProperties is what a filter that is not one by tags goes through.
+func (p *pull) filterProperties(expressionType string) error {
+	b := p.b
+	if err := b.propertyFilter(expressionType); err != nil {
+		return err
+	}
+	p.byProperties = p.filter != nil
+	if p.byProperties && protocol.IsRetryTopic(p.topic.TopicName) && b.config().FilterSupportRetry {
+		p.filter = retryFilter{b.filters, protocol.GroupOfRetryTopic(p.topic.TopicName)}
+	}
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (p *pull) park(queue bool) {
 	if !cfg.LongPolling {
 		holdFor = cfg.ShortPolling
 	}
-	topic, queueID, offset := p.topic.TopicName, h.QueueID, h.QueueOffset
+	topic, queueID, offset := p.topic.TopicName, h.QueueID, h.QueueOffset+p.passed
 	if h.LiteTopic != "" {
 		topic = protocol.LiteQueueName(topic, h.LiteTopic)
 	}
@@ -57,11 +57,15 @@ func (b *Broker) resumePulls(batch []*hold.Request) {
 		if len(conns) == 0 || conns[len(conns)-1] != conn {
 			conns = append(conns, conn)
 		}
-		p.Request = hold.Request{}
+		p.Request = hold.Request{Reason: r.Reason}
+		before := p.filter
 		if err := p.admit(); err != nil {
 			p.refuse(err)
 			b.releasePull(p)
 			continue
+		}
+		if p.filter != before {
+			p.passed = 0 // the new one may want what the old one did not
 		}
 		p.serve(true)
 	}

@@ -180,14 +180,18 @@ func bodies(messages []message.Message) (all []string) {
 
 // subscribe makes a connection a member of a consumer group.
 func (p *peer) subscribe(group, topic, expression string, model protocol.MessageModel) {
-	sub := protocol.SubscriptionData{}
-	require.NoError(p.t, parseSubscription(&sub, topic, expression, "TAG"))
-	sub.SubVersion = 1
+	sub := protocol.SubscriptionData{Topic: topic, ExpressionType: "TAG", SubVersion: 1}
+	require.NoError(p.t, parseTags(&sub, expression))
+	p.heartbeat(group, model, sub)
+}
+
+// heartbeat tells the subscriptions of a consumer group.
+func (p *peer) heartbeat(group string, model protocol.MessageModel, subs ...protocol.SubscriptionData) {
 	p.ok(protocol.ReqHeartBeat, nil, nil, javajson.Marshal(protocol.HeartbeatData{
 		ClientID: "c1@" + p.conn.LocalAddr().String(),
 		ConsumerDataSet: []protocol.ConsumerData{{
 			GroupName: group, ConsumeType: protocol.ConsumePassively, MessageModel: model,
-			SubscriptionDataSet: []protocol.SubscriptionData{sub},
+			SubscriptionDataSet: subs,
 		}},
 	}))
 }

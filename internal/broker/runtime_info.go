@@ -9,6 +9,7 @@ import (
 
 	"github.com/aerobee/aerobee/internal/broker/delay"
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
 	"github.com/aerobee/aerobee/internal/vfs"
@@ -101,10 +102,13 @@ func (b *Broker) storeInfo(t map[string]string) {
 	t["earliestMessageTimeStamp"] = integer(b.store.EarliestStoreTime())
 	t["remainTransientStoreBufferNumbs"] = integer(math.MaxInt32) // as Java without a pool
 	t["remainHowManyDataToFlush"] = vfs.Bytes(s.LogMax - s.LogFlushed)
-	for _, key := range []string{"timerReadBehind", "timerOffsetBehind", "timerCongestNum"} {
-		t[key] = "0"
+	var ts timer.Stats
+	if b.timer != nil {
+		ts = b.timer.Stats()
 	}
-	t["timerEnqueueTps"], t["timerDequeueTps"] = "0.0", "0.0"
+	t["timerReadBehind"], t["timerOffsetBehind"] = integer(int64(ts.Behind.Seconds())), integer(ts.Unindexed)
+	t["timerCongestNum"] = integer(ts.Pending)
+	t["timerEnqueueTps"], t["timerDequeueTps"] = decimal(ts.InRate), decimal(ts.OutRate)
 }
 
 // pools are Java's thread pools: their keys, and the setting of their capacity.

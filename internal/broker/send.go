@@ -30,6 +30,7 @@ type sending struct {
 	kind     stats.Kind
 	bytes    int64  // of the records
 	uniqKey  []byte // of a single message
+	recall   string // handle, of a message that waits in the timer
 	ids      []byte
 	response protocol.SendMessageResponse
 }
@@ -143,6 +144,9 @@ func (s *sending) addSingle(c *remoting.Call, topic *protocol.TopicConfig, p *st
 	}
 	s.addLite(topic)
 	s.addPriority(topic)
+	if err := s.addTimer(level); err != nil {
+		return err
+	}
 	s.addDelay(level)
 	s.props.buf = append(s.props.buf, s.b.props().text...)
 	s.msg.Properties = s.props.text()
@@ -168,15 +172,13 @@ func recordSize(m *message.Message) int64 {
 }
 
 // refuseUnsupported refuses what would need a part of the broker that is not
-// there: half messages, timers.
+// there: half messages.
 func (s *sending) refuseUnsupported(topic *protocol.TopicConfig, level int32) error {
 	switch {
 	case s.props.half && !(s.msg.ReconsumeTimes > 0 && level > 0):
 		return protocol.Errorf(protocol.RespNoPermission, "the broker[%s] sending transaction message is forbidden", s.b.config().BrokerIP1)
 	case s.props.innerNum || s.msg.SysFlag&message.FlagInnerBatch != 0:
 		return protocol.Errorf(protocol.RespMessageIllegal, "the message to topic %s says that it is a batch inside one record, but was not sent as a batch", topic.TopicName)
-	case s.props.timer && level <= 0 && s.delayable():
-		return protocol.Errorf(protocol.RespSystemError, "accurate timer message is not enabled, timerWheelEnable is false")
 	case topic.Attributes["cleanup.policy"] == "COMPACTION" && strings.TrimSpace(s.props.keys) == "":
 		return protocol.Errorf(protocol.RespMessageIllegal, "Required message key is missing")
 	}

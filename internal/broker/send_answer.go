@@ -38,6 +38,7 @@ func (s *sending) answer(r *store.PutResult) {
 	}
 	s.response = protocol.SendMessageResponse{
 		MsgID: aliasOf(s.ids), QueueID: s.queueID, QueueOffset: r.QueueOffset, TransactionID: aliasOf(s.uniqKey),
+		RecallHandle: s.recall,
 	}
 	s.ticket.Queue(remoting.Reply{Header: &s.response, Ext: b.props().ext, Took: took})
 	b.touch(s.ticket.Conn())

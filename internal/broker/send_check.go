@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
 )
@@ -99,6 +100,7 @@ func (s *sending) retryOrDeadLetter(c *remoting.Call) (redirected bool, err erro
 	s.topic, s.batched = dlq.TopicName, false
 	s.msg.Topic, s.msg.QueueID = dlq.TopicName, 0
 	s.msg.SysFlag = sysFlagFor(dlq, s.header.SysFlag)
+	s.props.buf = appendDeath(s.props.buf, message.DeadOrdered, most, c.Conn().RemoteAddr())
 	return true, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/aerobee/aerobee/internal/broker/stats"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/message"
 )
 
@@ -26,9 +27,11 @@ type sendProps struct {
 	priority  string
 	liteTopic string
 	dispatch  string // INNER_MULTI_DISPATCH
-	timer     bool   // one of the three TIMER_ requests is there
-	half      bool   // TRAN_MSG=true
-	ordered   bool   // has a sharding key
+	ask       timer.Ask
+	timerOut  bool // TIMER_OUT_MS: it was in the timer before
+	recall    bool // TIMER_DEL_UNIQKEY
+	half      bool // TRAN_MSG=true
+	ordered   bool // has a sharding key
 	innerNum  bool
 }
 
@@ -81,9 +84,21 @@ func (p *sendProps) take(name, value string) (keep bool) {
 	case message.PropPriority:
 		p.priority = value
 		return false
-	case message.PropTimerDelaySec, message.PropTimerDelayMs, message.PropTimerDeliverMs:
-		p.timer = true
+	case message.PropTimerDelaySec:
+		p.ask.DelaySec = value
 		return false
+	case message.PropTimerDelayMs:
+		p.ask.DelayMs = value
+		return false
+	case message.PropTimerDeliverMs:
+		p.ask.DeliverMs = value
+		return false
+	case message.PropStartDeliverTime:
+		p.ask.StartTime = value
+	case message.PropTimerOutMs:
+		p.timerOut = true
+	case message.PropTimerDelUniqKey:
+		p.recall = true
 	case message.PropRegion, message.PropTraceOn, message.PropCluster, message.PropPopCheckpoint, message.PropCRC:
 		return false
 	default:
@@ -119,7 +134,7 @@ func (p *sendProps) delayLevel() int32 { return number(p.delay, 0) }
 // have before it.
 func (p *sendProps) priorityLevel() (level int32, ok bool) {
 	level = number(p.priority, -1)
-	return level, level >= 0 && !p.half && p.delay == "" && !p.timer && !p.ordered
+	return level, level >= 0 && !p.half && p.delay == "" && !p.ask.Asked() && !p.ordered
 }
 
 func number(text string, otherwise int32) int32 {
@@ -138,7 +153,7 @@ func (p *sendProps) kind() stats.Kind {
 	switch {
 	case p.half:
 		return stats.Transaction
-	case p.delay != "" || p.timer:
+	case p.delay != "" || p.ask.Asked():
 		return stats.Delay
 	case p.ordered:
 		return stats.FIFO

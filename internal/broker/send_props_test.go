@@ -50,7 +50,7 @@ func TestPropsPickedOut(t *testing.T) {
 	require.Equal(t, "k", p.keys)
 	require.Equal(t, "l", p.liteTopic)
 	require.EqualValues(t, 3, p.delayLevel())
-	require.True(t, p.half && p.ordered && p.innerNum && p.timer)
+	require.True(t, p.half && p.ordered && p.innerNum && p.ask.Asked())
 	require.Equal(t, stats.Transaction, p.kind())
 	p.read(encoded("DELAY", "many"))
 	require.Zero(t, p.delayLevel())

@@ -136,7 +136,6 @@ func TestSendRefusals(t *testing.T) {
 		{"body too large", big, sendHeader("T", 0), protocol.RespMessageIllegal, "the message is illegal, maybe msg body or properties length not matched. msg body length limit 1048576B, msg properties length limit 32KB."},
 		{"properties too large", "x", sendHeader("T", 0, "p", strings.Repeat("v", 33000)), protocol.RespMessageIllegal, "the message is illegal"},
 		{"half message", "x", sendHeader("T", 0, "TRAN_MSG", "true"), protocol.RespNoPermission, "sending transaction message is forbidden"},
-		{"timer", "x", sendHeader("T", 0, "TIMER_DELAY_MS", "5"), protocol.RespSystemError, "accurate timer message is not enabled, timerWheelEnable is false"},
 		{"inner batch", "x", sendHeader("T", 0, "INNER_NUM", "5"), protocol.RespMessageIllegal, "batch"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -25,7 +26,7 @@ func (b *Broker) consumerSendMsgBack(c *remoting.Call) error {
 	if err := remoting.Bind(c.Ext, &h); err != nil {
 		return err
 	}
-	back := &returned{b: b, ticket: c.Ticket, header: h, began: b.now(), version: c.Version()}
+	back := &returned{b: b, ticket: c.Ticket, header: h, began: b.now(), version: c.Version(), peer: c.Conn().RemoteAddr()}
 	if !b.coldRecord(h.Offset) {
 		return back.store()
 	}
@@ -48,6 +49,7 @@ type returned struct {
 	ticket  remoting.Ticket
 	header  protocol.ConsumerSendMsgBackRequest
 	version int32
+	peer    netip.AddrPort
 	began   time.Time
 
 	msg        message.Message
@@ -135,7 +137,8 @@ func (r *returned) copyTo(group *protocol.SubscriptionGroupConfig, retry *protoc
 		originID = message.OffsetID(m.StoreHost, r.header.Offset)
 	}
 	level := r.header.DelayLevel
-	r.deadLetter = level < 0 || m.ReconsumeTimes >= maxRetries(group, r.header.MaxReconsumeTimes, r.version)
+	most := maxRetries(group, r.header.MaxReconsumeTimes, r.version)
+	r.deadLetter = level < 0 || m.ReconsumeTimes >= most
 	target, queue := retry, rand.Int32N(group.RetryQueueNums)
 	switch {
 	case r.deadLetter:
@@ -155,6 +158,13 @@ func (r *returned) copyTo(group *protocol.SubscriptionGroupConfig, retry *protoc
 	props = message.AppendProperty(props, message.PropOriginMessageID, originID)
 	props = message.AppendProperty(props, message.PropWait, "false")
 	props = message.AppendProperty(props, message.PropDelay, strconv.Itoa(int(level)))
+	if r.deadLetter {
+		reason := message.DeadRejected
+		if m.ReconsumeTimes >= most {
+			reason = message.DeadMaxAttempts
+		}
+		props = appendDeath(props, reason, most, r.peer)
+	}
 	m.Topic, m.QueueID = target.TopicName, queue
 	m.ReconsumeTimes++
 	m.StoreHost = b.traffic.host
@@ -166,12 +176,29 @@ func (r *returned) copyTo(group *protocol.SubscriptionGroupConfig, retry *protoc
 	return nil
 }
 
+// roomBehindDeath is left, in bytes, for what the broker adds to every message.
+const roomBehindDeath = 1024
+
+// appendDeath says why a message is a dead letter. Properties that would be too
+// long with that stay without it: the message counts, not the note on it.
+func appendDeath(props []byte, reason string, limit int32, client netip.AddrPort) []byte {
+	before := len(props)
+	props = message.AppendProperty(props, message.PropDeadReason, reason)
+	props = message.AppendProperty(props, message.PropDeadLimit, strconv.Itoa(int(limit)))
+	props = message.AppendProperty(props, message.PropDeadClient, unmapped(client).String())
+	if len(props) > message.MaxPropertiesLength-roomBehindDeath {
+		return props[:before]
+	}
+	return props
+}
+
 // keptProps are the properties of the message without those that are set anew.
 func (r *returned) keptProps(level int32) []byte {
 	props := make([]byte, 0, len(r.msg.Properties)+256)
 	for name, value := range message.Properties(r.msg.Properties) {
 		switch name {
-		case message.PropRetryTopic, message.PropOriginMessageID, message.PropWait, message.PropDelay:
+		case message.PropRetryTopic, message.PropOriginMessageID, message.PropWait, message.PropDelay,
+			message.PropDeadReason, message.PropDeadLimit, message.PropDeadClient:
 			continue
 		case message.PropRealTopic, message.PropRealQueueID, message.PropTimerDelaySec, message.PropTimerDelayMs, message.PropTimerDeliverMs:
 			if level > 0 {

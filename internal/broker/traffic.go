@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -11,9 +12,11 @@ import (
 	"time"
 
 	"github.com/aerobee/aerobee/internal/broker/delay"
+	"github.com/aerobee/aerobee/internal/broker/filters"
 	"github.com/aerobee/aerobee/internal/broker/hold"
 	"github.com/aerobee/aerobee/internal/broker/locks"
 	"github.com/aerobee/aerobee/internal/broker/offsets"
+	"github.com/aerobee/aerobee/internal/broker/timer"
 	"github.com/aerobee/aerobee/internal/config"
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
@@ -38,6 +41,7 @@ type traffic struct {
 	sends     sync.Pool // of *sending
 	pulls     sync.Pool // of *pull
 	buffers   sync.Pool // of *[]byte, records on their way out
+	inline    filterCache
 	suffix    atomic.Pointer[brokerProps]
 
 	// follow has the services that read topics of the broker's own, by topic. They
@@ -91,6 +95,17 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	b.filters, err = filters.Open(filters.Config{
+		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", "consumerFilter.json"),
+		Keep:      func() time.Duration { return b.config().FilterCleanTime },
+		ErrorRate: cfg.BloomErrorRate, Consumers: cfg.BloomConsumers, Now: b.now, Log: b.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.openTimer(); err != nil {
+		return err
+	}
 	b.hold = hold.New(hold.Config{Resume: b.resumePulls, Dropped: b.dropPull, Now: b.now})
 	b.traffic.broadcast = offsets.NewBroadcast(offsets.BroadcastConfig{
 		Offsets: b.offsets, Online: b.clientOnline, Start: b.firstOffset, Now: b.now,
@@ -104,6 +119,9 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 		protocol.ReviveTopic(cfg.BrokerClusterName): b.pops.Arrived,
 		delay.Topic: func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
 	}
+	if b.timer != nil {
+		b.traffic.follow[timer.Topic] = func(store.Arrival) { b.timer.Arrived() }
+	}
 	b.store.SetArrival(b.arrived)
 	b.store.SetGroupDone(b.flushTouched)
 	return nil
@@ -115,19 +133,24 @@ func (b *Broker) startTraffic(g *run.Group) {
 	b.delay.Start(g)
 	b.popping.held.Start(g)
 	b.pops.Start(g)
+	if b.timer != nil {
+		b.timer.Start(g)
+	}
 	g.Go("consumer offsets", func(ctx context.Context) error {
 		return b.offsets.Run(ctx, func() time.Duration { return b.config().FlushConsumerOffset })
 	})
+	g.Go("consumer filters", b.filters.Run)
 	g.Go("broadcast offsets", b.traffic.broadcast.Run)
 	g.Go("queue locks", b.sweepLocks)
 }
 
-// closeTraffic writes the places of the delay levels. It is called after the
-// goroutines have ended and the store is flushed.
+// closeTraffic writes the places of the delay levels, the consumers' filters and
+// the timer's index. It is called after the goroutines have ended and the store
+// is flushed.
 func (b *Broker) closeTraffic() error {
 	b.hold.Close()
 	b.popping.held.Close()
-	return b.delay.Save()
+	return errors.Join(b.delay.Save(), b.filters.Save(), b.closeTimer())
 }
 
 func (b *Broker) sweepLocks(ctx context.Context) error {

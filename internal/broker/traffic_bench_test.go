@@ -92,10 +92,14 @@ func TestPullPathAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	r := runRig(t)
+	r := runRig(t, withSQL)
 	send := r.loadOf(t, loadBurst, protocol.ReqSendMessageV2, sendHeader("T", 0, clientProps()...), make([]byte, 100))
 	send.play()
-	for name, h := range map[string]*protocol.PullMessageRequest{"everything": pullHeader("g", "T", 0, 0)} {
+	tags := pullHeader("g", "T", 0, 0)
+	tags.Subscription = "TagA || TagB"
+	for name, h := range map[string]*protocol.PullMessageRequest{
+		"everything": pullHeader("g", "T", 0, 0), "tags": tags, "SQL92": sqlPull("g", "T", 0, "TAGS = 'TagA' AND UNIQ_KEY IS NOT NULL"),
+	} {
 		l := r.loadOf(t, 16, protocol.ReqPullMessage, h, nil)
 		for range 20 {
 			l.play()

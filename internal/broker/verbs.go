@@ -35,6 +35,9 @@ func (b *Broker) clientVerbs() []verb {
 		{code: protocol.ReqSendReplyMessage, serve: b.sendReplyMessage},
 		{code: protocol.ReqSendReplyMessageV2, serve: b.sendReplyMessage},
 
+		// timed.go
+		{code: protocol.ReqRecallMessage, serve: b.recallMessage},
+
 		// pull.go
 		{code: protocol.ReqPullMessage, serve: b.pullMessage, mainOnly: true},
 		{code: protocol.ReqLitePullMessage, serve: b.pullMessage, mainOnly: true},
@@ -128,10 +131,27 @@ func (b *Broker) adminVerbs() []verb {
 		{code: protocol.ReqViewBrokerStatsData, serve: b.viewStats},
 		{code: protocol.ReqGetBrokerHAStatus, serve: b.haStatus},
 
+		// timed.go
+		{code: protocol.ReqGetTimerCheckPoint, serve: b.timerCheckPoint},
+		{code: protocol.ReqGetTimerMetrics, slow: func(_ context.Context, c *remoting.Call) error { return b.timerMetrics(c) }},
+		{code: protocol.ReqSwitchTimerEngine, serve: b.switchTimerEngine},
+
 		// maintenance_verbs.go
 		{code: protocol.ReqCleanExpiredConsumeQueue, serve: b.cleanQueues},
 		{code: protocol.ReqCleanUnusedTopic, slow: b.cleanUnusedTopics},
 		{code: protocol.ReqDeleteExpiredCommitLog, slow: b.cleanLog},
+
+		// cold_verbs.go
+		{code: protocol.ReqUpdateColdDataFlowCtrConfig, serve: b.updateColdLimits},
+		{code: protocol.ReqRemoveColdDataFlowCtrConfig, serve: b.removeColdLimit},
+		{code: protocol.ReqGetColdDataFlowCtrInfo, serve: b.coldInfo},
+		{code: protocol.ReqSetCommitLogReadMode, serve: b.readMode},
+
+		// absent_verbs.go
+		{code: protocol.ReqCheckRocksDBCQWriteProgress, serve: b.rocksProgress},
+		{code: protocol.ReqExportRocksDBConfigToJSON, slow: b.rocksExport},
+		{code: protocol.ReqResetMasterFlushOffset, serve: b.resetMasterFlushOffset},
+		{code: protocol.ReqGetBrokerEpochCache, serve: b.brokerEpochs},
 	}
 }
 

@@ -22,8 +22,10 @@ type Broker struct {
 	Flush
 	Retention
 	Reads
+	Filters
 	Delay
 	Pop
+	Timer
 	Clients
 	Network
 
@@ -139,6 +141,9 @@ func (b *Broker) check(p *Problems) {
 	if _, err := parseDelays(b.MessageDelayLevel); err != nil {
 		p.add("messageDelayLevel", b.MessageDelayLevel, "%s", err)
 	}
+	if b.TimerLogFileSize < minTimerLog {
+		p.add("mappedFileSizeTimerLog", strconv.FormatInt(b.TimerLogFileSize, 10), "allowed: at least %d", minTimerLog)
+	}
 	if _, err := parseHours(b.DeleteWhen); err != nil {
 		p.add("deleteWhen", b.DeleteWhen, "%s", err)
 	}
@@ -160,6 +165,21 @@ func (b *Broker) NamesrvAddrs() []string {
 func (b *Broker) DelayLevels() []time.Duration {
 	levels, _ := parseDelays(b.MessageDelayLevel)
 	return levels
+}
+
+// minTimerLog is the least size of a timer log file in bytes: two entries and the
+// mark of its end.
+const minTimerLog = 120
+
+// TimerPrecision is timerPrecisionMs as a Java broker takes it: 100, 200, 500 or
+// 1000 ms, the next one below.
+func (b *Broker) TimerPrecision() time.Duration {
+	for _, p := range []time.Duration{time.Second, 500 * time.Millisecond, 200 * time.Millisecond} {
+		if b.TimerPrecisionWish >= p {
+			return p
+		}
+	}
+	return 100 * time.Millisecond
 }
 
 // DeleteHours returns the hours of the day of deleteWhen.

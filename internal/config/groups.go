@@ -143,6 +143,15 @@ type Reads struct {
 	ConsumerFallbehind     int64         `prop:"consumerFallbehindThreshold" default:"17179869184" unit:"bytes" min:"0" reload:"true" doc:"How far that is."`
 }
 
+// Filters says what subscriptions by SQL92 may do.
+type Filters struct {
+	PropertyFilter     bool          `prop:"enablePropertyFilter" default:"false" reload:"true" doc:"Filter by SQL92 expressions over properties. aerobee server sets it."`
+	FilterSupportRetry bool          `prop:"filterSupportRetry" default:"false" reload:"true" doc:"Where a retry topic is subscribed to by SQL92, filter by the expression for the topic that a message failed in."`
+	FilterCleanTime    time.Duration `prop:"filterDataCleanTimeSpan" default:"86400000" unit:"ms" min:"0" reload:"true" doc:"How long the expression of a group without consumers is kept."`
+	BloomErrorRate     int           `prop:"maxErrorRateOfBloomFilter" default:"20" unit:"percent" min:"1" max:"99" doc:"Shapes a part of consumerFilter.json that only a Java broker uses. One with other values ignores the file."`
+	BloomConsumers     int           `prop:"expectConsumerNumUseFilter" default:"32" min:"1" max:"65536" doc:"The same."`
+}
+
 // Delay says when delayed messages come.
 type Delay struct {
 	MessageDelayLevel string        `prop:"messageDelayLevel" default:"1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h" doc:"Delays of the levels 1, 2 and so on, with the units s, m, h and d."`
@@ -167,6 +176,22 @@ type Pop struct {
 	PopInflightThreshold   int  `prop:"popInflightMessageThreshold" default:"10000" min:"0" reload:"true" doc:"With enablePopMessageThreshold: most popped and unacknowledged messages of a group in a queue."`
 	PopInflightThresholdOn bool `prop:"enablePopMessageThreshold" default:"false" reload:"true" doc:"Pop no more from a queue with more unacknowledged messages than popInflightMessageThreshold."`
 	MaxPopLeases           int  `prop:"aerobeeMaxPopLeases" default:"1000000" min:"1" reload:"true" doc:"aerobee only: most pops with unacknowledged messages, of all groups; beyond it pops are refused with FLOW_CONTROL. Each takes about 300 bytes of memory."`
+}
+
+// Timer says how messages are delivered at any time, and recalled.
+type Timer struct {
+	TimerEnable         bool          `prop:"timerWheelEnable" default:"true" doc:"Deliver messages at the time that they ask for. Without it such messages are refused, and those that wait go on waiting."`
+	TimerPrecisionWish  time.Duration `prop:"timerPrecisionMs" default:"1000" unit:"ms" min:"1" doc:"By how much a delivery may be late: 100, 200, 500 or 1000; other values count as the next one below. The files depend on it: after a change they are made anew, and a Java broker must have the same."`
+	TimerRollWindow     int64         `prop:"timerRollWindowSlot" default:"172800" min:"0" doc:"A message that waits longer than so many times timerPrecisionMs is stored anew on the way; at most two thirds of fileReservedTime."`
+	TimerLogFileSize    int64         `prop:"mappedFileSizeTimerLog" default:"104857600" unit:"bytes" min:"1" doc:"Size of a file of the timer log. A Java broker must have the same."`
+	TimerFlushInterval  time.Duration `prop:"timerFlushIntervalMs" default:"1000" unit:"ms" min:"1" reload:"true" doc:"Time between writes of the timer's index. What was delivered since the last one is delivered again after a crash."`
+	TimerMaxDelay       time.Duration `prop:"timerMaxDelaySec" default:"259200" unit:"s" min:"1" reload:"true" doc:"How far ahead a delivery may be asked for. aerobee server sets 40 days."`
+	TimerStopEnqueue    bool          `prop:"timerStopEnqueue" default:"false" reload:"true" doc:"Take no more messages from the timer's queue into its index: they wait."`
+	TimerStopDequeue    bool          `prop:"timerStopDequeue" default:"false" reload:"true" doc:"Deliver nothing that the timer has."`
+	TimerCongestNum     int64         `prop:"timerCongestNumEachSlot" default:"2147483647" min:"1" reload:"true" doc:"Messages due in one timerPrecisionMs above which some more, and from twice as many on all, are refused."`
+	TimerTopicInRecalls bool          `prop:"appendTopicForTimerDeleteKey" default:"false" reload:"true" doc:"Recalls name the topic too, so that two messages with one unique key in different topics are told apart."`
+	RecallEnable        bool          `prop:"recallMessageEnable" default:"false" reload:"true" doc:"Allow the recall of messages that wait in the timer. aerobee server sets it."`
+	RecallUnwritable    bool          `prop:"allowRecallWhenBrokerNotWriteable" default:"true" reload:"true" doc:"Allow it also while brokerPermission has no write."`
 }
 
 // Clients says how long connected clients are remembered and what they hear.

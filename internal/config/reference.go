@@ -44,7 +44,7 @@ end of a line continues it, the last of equal keys wins, text is UTF-8. ` + "`-p
 var groupTitles = map[string]string{
 	"Nameservice": "Service and files", "Identity": "Identity and addresses", "Nameserver": "Nameservers",
 	"Topics": "Topics and groups", "Store": "Store", "Flush": "Flushing", "Retention": "Retention",
-	"Reads": "Reading", "Delay": "Delay levels", "Clients": "Clients", "Network": "Network",
+	"Reads": "Reading", "Filters": "Filters", "Delay": "Delay levels", "Clients": "Clients", "Network": "Network",
 }
 
 func writeRole(b *strings.Builder, title string, s *schema, t reflect.Type) {

@@ -40,6 +40,7 @@ type Broker struct {
 		sync.Mutex
 		queues    map[protocol.MessageQueue]*queue
 		offsets   map[string]int64 // by group and queue
+		locks     map[string]string
 		logOffset int64
 		arrived   chan struct{} // closed with the next message
 	}
@@ -67,6 +68,7 @@ func NewCluster(t testing.TB, brokers ...string) *Cluster {
 		b := &Broker{Server: NewServer(t), Name: name, cluster: c}
 		b.mu.queues = make(map[protocol.MessageQueue]*queue)
 		b.mu.offsets = make(map[string]int64)
+		b.mu.locks = make(map[string]string)
 		b.mu.arrived = make(chan struct{})
 		b.register()
 		c.mu.brokers[name] = b
@@ -175,6 +177,8 @@ func (b *Broker) register() {
 	b.Handle(protocol.ReqDeleteTopicInBroker, b.deleteTopic)
 	b.Handle(protocol.ReqViewMessageByID, b.view)
 	b.Handle(protocol.ReqQueryMessage, b.query)
+	b.Handle(protocol.ReqLockBatchMQ, b.lock)
+	b.Handle(protocol.ReqUnlockBatchMQ, b.unlock)
 }
 
 // queueLocked finds or makes a queue.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/aerobee/aerobee/internal/javajson"
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
@@ -165,4 +166,38 @@ func (b *Broker) query(_ context.Context, req *remoting.Command) *remoting.Comma
 		return Refuse(protocol.RespQueryNotFound, "can not find message, maybe time range not correct")
 	}
 	return OK(&protocol.QueryMessageResponse{}, body)
+}
+
+// lock gives queues to whoever comes first. Locks do not end by themselves.
+func (b *Broker) lock(_ context.Context, req *remoting.Command) *remoting.Command {
+	var body protocol.LockBatchRequestBody
+	if err := javajson.Unmarshal(req.Body, &body); err != nil {
+		return Refuse(protocol.RespSystemError, err.Error())
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	held := protocol.LockBatchResponseBody{LockOKMQSet: []protocol.MessageQueue{}}
+	for _, q := range body.MQSet {
+		key := offsetKey(body.ConsumerGroup, q.Topic, q.QueueID)
+		if owner, locked := b.mu.locks[key]; !locked || owner == body.ClientID {
+			b.mu.locks[key] = body.ClientID
+			held.LockOKMQSet = append(held.LockOKMQSet, q)
+		}
+	}
+	return JSON(&held)
+}
+
+func (b *Broker) unlock(_ context.Context, req *remoting.Command) *remoting.Command {
+	var body protocol.UnlockBatchRequestBody
+	if err := javajson.Unmarshal(req.Body, &body); err != nil {
+		return Refuse(protocol.RespSystemError, err.Error())
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, q := range body.MQSet {
+		if key := offsetKey(body.ConsumerGroup, q.Topic, q.QueueID); b.mu.locks[key] == body.ClientID {
+			delete(b.mu.locks, key)
+		}
+	}
+	return OK(nil, nil)
 }

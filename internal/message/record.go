@@ -301,6 +301,32 @@ func parse(rec []byte) (m Message, bodyCRC uint32, err error) {
 	return m, bodyCRC, nil
 }
 
+// RecordProperties is the encoded properties of the record at the start of rec,
+// aliasing it, without a look at anything else. ok is false when rec is no record.
+func RecordProperties(rec []byte) (props string, ok bool) {
+	size, magic, ok := Size(rec)
+	if !ok || int(size) > len(rec) || size < MinRecordSize || magic != MagicV1 && magic != MagicV2 {
+		return "", false
+	}
+	at := atBornHost + 8 + 8 + 8 + 4 + 8 // two times, two hosts of version 4, two numbers
+	flags := binary.BigEndian.Uint32(rec[atSysFlag:])
+	if flags&FlagBornHostV6 != 0 {
+		at += 12
+	}
+	if flags&FlagStoreHostV6 != 0 {
+		at += 12
+	}
+	r := reader{b: rec[:size], at: at}
+	r.take(int(r.i32()))
+	if magic == MagicV1 {
+		r.take(r.u8())
+	} else {
+		r.take(r.u16())
+	}
+	props = r.text(r.u16())
+	return props, !r.bad
+}
+
 // Verify is Parse with the checksums: that of the body, and with Options.CRC
 // the one over the record, which then must be there.
 func Verify(rec []byte, o Options) (Message, error) {

@@ -13,9 +13,9 @@ type Reason uint8
 
 // The reasons.
 const (
-	Arrived Reason = iota + 1 // an entry that the filter wants is in the queue
+	Arrived Reason = iota + 1 // an entry that the filter wants is in the queue, or any if Wake said so
 	Expired                   // the deadline passed
-	Woken                     // WakeAll or Wake
+	Woken                     // WakeAll
 )
 
 // Request is a pull that waits. The caller fills the fields in, parks it, and

@@ -95,7 +95,7 @@ func (s *shard) arrive(k queueKey, offset, tagsCode int64) {
 
 func (s *shard) wake(k queueKey, end int64) {
 	s.mu.Lock()
-	found := s.wakeLocked(s.mu.queues[k].first, end)
+	found := s.wakeLocked(s.mu.queues[k].first, end, Arrived)
 	s.mu.Unlock()
 	if found {
 		s.notify()
@@ -128,7 +128,7 @@ func (s *shard) wakeAll() {
 	s.mu.Lock()
 	found := false
 	for len(s.mu.due) > 0 {
-		found = s.wakeLocked(s.mu.due[0], math.MaxInt64) || found
+		found = s.wakeLocked(s.mu.due[0], math.MaxInt64, Woken) || found
 	}
 	s.mu.Unlock()
 	if found {
@@ -138,11 +138,11 @@ func (s *shard) wakeAll() {
 
 // wakeLocked makes ready the requests of one queue, from first on, that wait
 // for an entry before end.
-func (s *shard) wakeLocked(first *Request, end int64) (found bool) {
+func (s *shard) wakeLocked(first *Request, end int64, why Reason) (found bool) {
 	for r := first; r != nil; {
 		next := r.queueNext
 		if r.Offset < end {
-			s.readyLocked(r, Woken)
+			s.readyLocked(r, why)
 			found = true
 		}
 		r = next

@@ -46,7 +46,7 @@ func builtInTopics(c *config.Broker) []*protocol.TopicConfig {
 	if c.TraceTopicEnable {
 		list = append(list, newTopic(c.MsgTraceTopicName, 1, permRW))
 	}
-	if timer, _ := c.Value("timerWheelEnable"); timer != "false" {
+	if c.TimerEnable {
 		list = append(list, newTopic(protocol.TimerTopic, 1, permRW))
 	}
 	return list

@@ -33,6 +33,8 @@ type Heartbeat struct {
 type Effects struct {
 	// Changes are the groups whose members must rebalance.
 	Changes []Change
+	// Gone are the groups whose last member has left.
+	Gone []string
 	// Close are connections whose clients are gone. They are out of the tables.
 	Close []Channel
 }
@@ -285,6 +287,7 @@ func (r *Registry) leaveConsumersLocked(channel uint64, group string, e *Effects
 	if len(left) == 0 {
 		delete(r.consumers, group)
 		r.indexLocked(group, old.Subscriptions, nil)
+		e.Gone = append(e.Gone, group)
 		return
 	}
 	next := *old

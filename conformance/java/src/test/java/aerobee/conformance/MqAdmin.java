@@ -29,6 +29,7 @@ final class MqAdmin {
         all.add(cluster.namesrvAddr());
         ByteArrayOutputStream captured = new ByteArrayOutputStream();
         CAPTURE.set(captured);
+        Commands.forget();
         try {
             MQAdminStartup.main0(all.toArray(new String[0]), null);
         } finally {
@@ -36,6 +37,13 @@ final class MqAdmin {
             System.clearProperty("rocketmq.namesrv.addr");
         }
         return captured.toString(StandardCharsets.UTF_8);
+    }
+
+    /** The tool's table of commands: they keep their clients, and with them the cluster of their first run. */
+    private static final class Commands extends MQAdminStartup {
+        static void forget() {
+            SUB_COMMANDS.clear();
+        }
     }
 
     /** Sends what the capturing thread prints to its buffer, everything else where it always went. */

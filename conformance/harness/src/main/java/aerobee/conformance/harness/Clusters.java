@@ -53,6 +53,13 @@ public final class Clusters {
         return open(spec);
     }
 
+    /** A cluster of Apache's servers for the caller alone, whatever the target is. */
+    public static Cluster reference(ClusterSpec spec) {
+        Cluster c = new ApacheTarget(Settings.apacheClasspath()).start(spec);
+        OPEN.add(c);
+        return c;
+    }
+
     /**
      * A cluster for the caller alone whose broker is Apache's at first, and with each start the other kind: the target's,
      * Apache's again, and so on, all on one store.

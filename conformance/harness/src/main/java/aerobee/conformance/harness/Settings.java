@@ -18,6 +18,16 @@ public final class Settings {
         return target().equals("aerobee");
     }
 
+    /** Whether the binary is there; tests against Apache's servers can do without. */
+    public static boolean hasAerobee() {
+        try {
+            aerobeeBinary();
+            return true;
+        } catch (IllegalStateException e) {
+            return false;
+        }
+    }
+
     /** The binary: system property or variable AEROBEE_BIN, else bin/aerobee of the repository. */
     static Path aerobeeBinary() {
         String given = System.getProperty("AEROBEE_BIN", System.getenv("AEROBEE_BIN"));
