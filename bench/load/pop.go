@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
@@ -20,7 +21,8 @@ const popInvisible = 120_000
 // Pop pops the topic, Batch messages a request (32 if not set), acknowledges all
 // messages of an answer with one request, and reports how many messages went
 // through both. Each of Inflight slots of a connection does one after the other. It
-// ends with the window, or when there is nothing left.
+// ends with the window, or when there is nothing left and Loop is off; with Loop
+// a connection goes on as a new group, which begins at the start.
 func Pop(ctx context.Context, c Config) (Result, error) {
 	setDefault(&c.Batch, 32)
 	setDefault(&c.Inflight, 8)
@@ -65,6 +67,8 @@ type popper struct {
 	resp  response
 	out   []byte
 	tpl   *frame
+	n     int    // of the connection
+	round int    // of the group
 	acks  []byte // body of an acknowledgement in the making
 	slots []popSlot
 	busy  int
@@ -75,12 +79,16 @@ type popper struct {
 // popSlot is one pop, or the acknowledgement of what it brought.
 type popSlot struct {
 	sentAt   int64
+	round    int
 	messages int // that are being acknowledged; 0: it pops
 	bytes    int
 }
 
 func newPopper(ctx context.Context, c Config, n int) (*popper, error) {
 	addr, queues := c.sendPart(n)
+	if c.Loop {
+		c.Group = loopGroup(c.Group, n, 0)
+	}
 	tpl, err := popFrame(c, queues[0].Broker)
 	if err != nil {
 		return nil, err
@@ -89,7 +97,12 @@ func newPopper(ctx context.Context, c Config, n int) (*popper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &popper{cfg: c, conn: conn, in: newReader(conn, 1<<20), tpl: tpl, slots: make([]popSlot, c.Inflight), rec: newRecorder()}, nil
+	return &popper{cfg: c, conn: conn, in: newReader(conn, 1<<20), tpl: tpl, n: n, slots: make([]popSlot, c.Inflight), rec: newRecorder()}, nil
+}
+
+// loopGroup is a group of one connection.
+func loopGroup(group string, conn, round int) string {
+	return fmt.Sprintf("%s-%d-%d", group, conn, round)
 }
 
 // popFrame builds a pop of any queue. The digits of a queue are in a field that only
@@ -146,7 +159,7 @@ func (p *popper) pop(slot int, now int64) {
 	if !p.win.open(now) {
 		return
 	}
-	p.slots[slot] = popSlot{sentAt: now}
+	p.slots[slot] = popSlot{sentAt: now, round: p.round}
 	p.out, _ = p.tpl.appendTo(p.out, slot, 0)
 	p.busy++
 }
@@ -183,6 +196,17 @@ func (p *popper) take(resp *response, now int64) error {
 	case code == protocol.RespPollingTimeout && s.messages == 0:
 		if !bytes.Contains(resp.header, []byte(`"restNum":"0"`)) { // others had the queues
 			p.pop(resp.slot, now)
+		} else if p.cfg.Loop {
+			if s.round == p.round {
+				p.round++
+				base, _, _ := strings.Cut(p.cfg.Group, "-")
+				p.cfg.Group = loopGroup(base, p.n, p.round)
+				var err error
+				if p.tpl, err = popFrame(p.cfg, p.cfg.Queues[0].Broker); err != nil {
+					return err
+				}
+			}
+			p.pop(resp.slot, now)
 		}
 	default:
 		return fmt.Errorf("pop or acknowledgement: code %d %v: %.300q", resp.code, code, resp.header)
@@ -199,6 +223,11 @@ func (p *popper) acknowledge(resp *response) error {
 	}
 	popTime, revive := field(`"popTime":"`), field(`"reviveQid":"`)
 	starts := bytes.Split(field(`"startOffsetInfo":"`), []byte{';'})
+	group := p.cfg.Group
+	if p.cfg.Loop {
+		base, _, _ := strings.Cut(group, "-")
+		group = loopGroup(base, p.n, p.slots[resp.slot].round)
+	}
 	b := append(p.acks[:0], `{"acks":[`...)
 	for i, places := range bytes.Split(field(`"msgOffsetInfo":"`), []byte{';'}) {
 		place, start := bytes.Fields(places), bytes.Fields(starts[min(i, len(starts)-1)])
@@ -221,7 +250,7 @@ func (p *popper) acknowledge(resp *response) error {
 			b = append(b, ',')
 		}
 		b = fmt.Appendf(b, `{"c":%q,"t":%q,"r":%q,"so":%d,"q":%s,"rq":%s,"pt":%s,"it":%d,"b":%q}`,
-			p.cfg.Group, p.cfg.Topic, place[0], first, place[1], revive, popTime, popInvisible, base64.StdEncoding.EncodeToString(set))
+			group, p.cfg.Topic, place[0], first, place[1], revive, popTime, popInvisible, base64.StdEncoding.EncodeToString(set))
 	}
 	p.acks = append(b, `]}`...)
 	var err error
