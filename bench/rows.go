@@ -132,6 +132,11 @@ func allRows() []row {
 			budgets: []budget{faster(3), cheaper(4)},
 		},
 		{
+			name:    "POP and batch acknowledgement, 32 per request, 4 connections x 8 in flight, 128 B",
+			measure: driven(load.Pop, load.Config{Size: 128, Conns: 4, Inflight: 8, Batch: 32, Loop: true}, 1_000_000),
+			budgets: []budget{faster(3), cheaper(4)},
+		},
+		{
 			name: "catch-up pull by SQL92, one in ten matches, 4 connections, 32 per request, 128 B", measure: filtered,
 			budgets: []budget{faster(3), cheaper(4)},
 		},

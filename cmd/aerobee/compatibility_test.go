@@ -108,6 +108,13 @@ var proofs = map[protocol.RequestCode]string{
 	protocol.ReqGetLiteClientInfo:                    "LiteTest",
 	protocol.ReqGetLiteGroupInfo:                     "LiteTest",
 	protocol.ReqTriggerLiteDispatch:                  "LiteTest",
+	protocol.ReqPopMessage:                           "PopTest",
+	protocol.ReqAckMessage:                           "PopTest",
+	protocol.ReqBatchAckMessage:                      "PopTest",
+	protocol.ReqChangeMessageInvisibleTime:           "PopTest",
+	protocol.ReqNotification:                         "PopTest",
+	protocol.ReqPollingInfo:                          "PopTest",
+	protocol.ReqPeekMessage:                          "PopTest",
 }
 
 // TestCompatibilityPage compares docs/compatibility.md with the code, and the

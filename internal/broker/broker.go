@@ -21,6 +21,7 @@ import (
 	"github.com/aerobee/aerobee/internal/broker/locks"
 	"github.com/aerobee/aerobee/internal/broker/meta"
 	"github.com/aerobee/aerobee/internal/broker/offsets"
+	"github.com/aerobee/aerobee/internal/broker/pop"
 	"github.com/aerobee/aerobee/internal/broker/registry"
 	"github.com/aerobee/aerobee/internal/broker/stats"
 	"github.com/aerobee/aerobee/internal/broker/timer"
@@ -67,6 +68,8 @@ type Broker struct {
 	offsets      *offsets.Table
 	hold         *hold.Table
 	delay        *delay.Service
+	pops         *pop.Service
+	popping      poppers
 	filters      *filters.Table
 	timer        *timer.Service // nil without timerWheelEnable
 	transactions *transaction.Service

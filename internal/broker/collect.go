@@ -338,6 +338,8 @@ func (c collector) collectLags(ch chan<- prometheus.Metric) {
 			return
 		}
 		l := c.lag(k, config.ReadQueueNums, &times)
+		popped := c.b.pops.InflightOf(k.Topic, k.Group) // the committed offset is beyond them
+		l.messages, l.inflight = l.messages+popped, l.inflight+popped
 		labels := []string{
 			k.Group, k.Topic, strconv.FormatBool(protocol.IsRetryTopic(k.Topic)), strconv.FormatBool(c.b.isSystem(k.Topic, k.Group)),
 		}

@@ -109,6 +109,7 @@ func (b *Broker) deleteGroup(ctx context.Context, c *remoting.Call) error {
 	b.groups.Delete(h.GroupName)
 	if h.CleanOffset {
 		b.offsets.RemoveGroup(h.GroupName)
+		b.pops.Drop(func(_, group string) bool { return group == h.GroupName })
 	}
 	if b.config().AutoDeleteUnusedStats {
 		b.stats.DropGroup(h.GroupName)

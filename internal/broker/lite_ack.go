@@ -1,29 +1,16 @@
 package broker
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/aerobee/aerobee/internal/broker/lite"
+	"github.com/aerobee/aerobee/internal/broker/pop"
 	"github.com/aerobee/aerobee/internal/protocol"
 )
 
-// receipt is what an acknowledgement says of the pop that it belongs to.
-type receipt struct {
-	popTime, invisible int64
-	reviveQueue        int64
-}
-
-// parseReceipt reads the first four of the words of a receipt.
-func parseReceipt(text string) (r receipt, err error) {
-	words := strings.Split(text, " ")
-	if len(words) < 4 {
-		return r, protocol.Errorf(protocol.RespSystemError, "receipt %q has %d words, at least 4 are needed", text, len(words))
-	}
-	for i, p := range []*int64{&r.popTime, &r.invisible, &r.reviveQueue} {
-		if *p, err = strconv.ParseInt(words[i+1], 10, 64); err != nil {
-			return r, protocol.Errorf(protocol.RespSystemError, "receipt %q: word %d is not a number", text, i+2)
-		}
+// liteReceipt reads the receipt of a message of a lite topic.
+func liteReceipt(text string) (pop.Receipt, error) {
+	r, err := pop.ParseReceipt(text)
+	if err != nil {
+		return r, protocol.Errorf(protocol.RespSystemError, "%v", err)
 	}
 	return r, nil
 }
@@ -39,14 +26,14 @@ func (b *Broker) ackLite(h *protocol.AckMessageRequest) error {
 	if h.Offset > b.store.MaxOffset(queue, 0) {
 		return protocol.Errorf(protocol.RespNoMessage, "ack offset illegal.")
 	}
-	r, err := parseReceipt(h.ExtraInfo)
+	r, err := liteReceipt(h.ExtraInfo)
 	if err != nil {
 		return err
 	}
-	if h.QueueID != 0 || r.reviveQueue != orderReviveQueue {
+	if h.QueueID != 0 || r.Revive != pop.OrderQueue {
 		return protocol.Errorf(protocol.RespInvalidParameter, "ack queue illegal.")
 	}
-	if b.lite.Ack(h.ConsumerGroup, queue, h.Offset, r.popTime) == lite.Unknown {
+	if b.lite.Ack(h.ConsumerGroup, queue, h.Offset, r.PopTime) == lite.Unknown {
 		return protocol.Errorf(protocol.RespMessageIllegal, "ack offset illegal.")
 	}
 	return nil
@@ -60,7 +47,7 @@ func (b *Broker) changeInvisibleLite(h *protocol.ChangeInvisibleTimeRequest) (an
 	if h.Offset > b.store.MaxOffset(queue, 0) {
 		return answer, &protocol.Error{Code: protocol.RespNoMessage}
 	}
-	r, err := parseReceipt(h.ExtraInfo)
+	r, err := liteReceipt(h.ExtraInfo)
 	if err != nil {
 		return answer, err
 	}
@@ -68,8 +55,8 @@ func (b *Broker) changeInvisibleLite(h *protocol.ChangeInvisibleTimeRequest) (an
 		return answer, nil
 	}
 	at := b.now().UnixMilli() + h.InvisibleTime
-	b.lite.ChangeVisible(h.ConsumerGroup, queue, h.Offset, r.popTime, at, h.Suspend)
+	b.lite.ChangeVisible(h.ConsumerGroup, queue, h.Offset, r.PopTime, at, h.Suspend)
 	return protocol.ChangeInvisibleTimeResponse{
-		PopTime: r.popTime, InvisibleTime: at - r.popTime, ReviveQueueID: int32(r.reviveQueue),
+		PopTime: r.PopTime, InvisibleTime: at - r.PopTime, ReviveQueueID: r.Revive,
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aerobee/aerobee/internal/broker/hold"
 	"github.com/aerobee/aerobee/internal/broker/lite"
+	"github.com/aerobee/aerobee/internal/broker/pop"
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
 	"github.com/aerobee/aerobee/internal/remoting"
@@ -16,14 +17,10 @@ import (
 )
 
 const (
-	// popEarly is how long before the client's patience ends a held pop is answered.
-	popEarly = 50 * time.Millisecond
 	// popLate is how late a pop may be served that waited on its way.
 	popLate = 500 * time.Millisecond
 	// maxPop is the most messages of a pop.
 	maxPop = 32
-	// orderReviveQueue is the revive queue that receipts of ordered pops name.
-	orderReviveQueue = 999
 	// liteReads is how often a pop reads a queue again that has nothing where the
 	// group is, or whose offset moved meanwhile.
 	liteReads = 8
@@ -121,7 +118,7 @@ func (p *litePop) serve(queue bool) {
 	}
 	p.b.stats.Get(p.topic.TopicName, p.group.GroupName, 0, int64(p.count), int64(len(*buf)), p.b.now().Sub(p.began))
 	p.reply(queue, protocol.RespSuccess, store.Found.String(), &protocol.PopLiteMessageResponse{
-		PopTime: now.UnixMilli(), InvisibleTime: p.header.InvisibleTime, ReviveQueueID: orderReviveQueue, OrderCountInfo: string(p.counts),
+		PopTime: now.UnixMilli(), InvisibleTime: p.header.InvisibleTime, ReviveQueueID: pop.OrderQueue, OrderCountInfo: string(p.counts),
 	}, *buf)
 }
 
@@ -295,7 +292,7 @@ func (p *litePop) park(queue bool, now time.Time) {
 
 func (p *litePop) replyNothing(queue bool, code protocol.ResponseCode, now time.Time) {
 	p.reply(queue, code, store.NoMessageInQueue.String(), &protocol.PopLiteMessageResponse{
-		PopTime: now.UnixMilli(), InvisibleTime: p.header.InvisibleTime, ReviveQueueID: orderReviveQueue,
+		PopTime: now.UnixMilli(), InvisibleTime: p.header.InvisibleTime, ReviveQueueID: pop.OrderQueue,
 	}, nil)
 }
 

@@ -81,7 +81,7 @@ func (b *Broker) shutdownPorts(ctx context.Context) error {
 	b.life.stopping.Store(true)
 	waker := run.NewGroup(ctx)
 	waker.Go("wake held pulls", func(ctx context.Context) error {
-		return every(ctx, wakePeriod, func() { b.hold.WakeAll(); b.lite.hold.WakeAll() })
+		return every(ctx, wakePeriod, func() { b.hold.WakeAll(); b.lite.hold.WakeAll(); b.popping.held.WakeAll() })
 	})
 	err := open.Wait()
 	waker.Cancel()

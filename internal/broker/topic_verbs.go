@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -115,7 +116,8 @@ func (b *Broker) deleteTopic(ctx context.Context, c *remoting.Call) error {
 			return err
 		}
 	}
-	if err := b.topics.Sync(); err != nil {
+	// Offsets that came back after a crash would skip messages of a new topic.
+	if err := errors.Join(b.offsets.Persist(), b.topics.Sync()); err != nil {
 		return err
 	}
 	b.log.Info("topic deleted", "topic", h.Topic, "peer", c.Conn().RemoteAddr())
@@ -137,6 +139,7 @@ func (b *Broker) dropTopic(name string) error {
 		return err
 	}
 	b.offsets.RemoveTopic(name)
+	b.pops.Drop(func(topic, _ string) bool { return topic == name })
 	if b.config().AutoDeleteUnusedStats {
 		b.stats.DropTopic(name)
 	}

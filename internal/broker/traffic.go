@@ -76,6 +76,7 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 	b.offsets, err = offsets.Open(offsets.Config{
 		FS: b.store.FS(), Path: filepath.Join(cfg.StorePathRootDir, "config", file), LMQ: cfg.EnableLMQ,
 		Now: b.now, Log: b.log,
+		Before: b.persistingOffsets, Follow: b.store.FlushLog,
 	})
 	if err != nil {
 		return err
@@ -114,9 +115,13 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 		OfflineExpiry: func() time.Duration { return broadcastOfflineExpiry },
 		IdleExpiry:    func() time.Duration { return broadcastIdleExpiry },
 	})
+	if err := b.openPops(); err != nil {
+		return err
+	}
 	b.traffic.follow = map[string]func(store.Arrival){
 		delay.Topic:        func(a store.Arrival) { b.delay.Arrived(a.QueueID) },
 		protocol.HalfTopic: func(a store.Arrival) { b.transactions.Arrived(a.Offset) },
+		protocol.ReviveTopic(cfg.BrokerClusterName): b.pops.Arrived,
 	}
 	if b.timer != nil {
 		b.traffic.follow[timer.Topic] = func(store.Arrival) { b.timer.Arrived() }
@@ -131,6 +136,8 @@ func (b *Broker) openTraffic(host netip.AddrPort) error {
 func (b *Broker) startTraffic(g *run.Group) {
 	b.hold.Start(g)
 	b.delay.Start(g)
+	b.popping.held.Start(g)
+	b.pops.Start(g)
 	if b.timer != nil {
 		b.timer.Start(g)
 	}
@@ -152,6 +159,7 @@ func (b *Broker) closeTraffic() error {
 	b.hold.Close()
 	b.lite.hold.Close()
 	b.transactions.Close()
+	b.popping.held.Close()
 	return errors.Join(b.delay.Save(), b.filters.Save(), b.closeTimer())
 }
 
@@ -159,11 +167,20 @@ func (b *Broker) closeTraffic() error {
 func (b *Broker) trafficClosed(conn *remoting.Conn) {
 	b.hold.CloseConn(conn.ID())
 	b.lite.hold.CloseConn(conn.ID())
+	b.popping.held.CloseConn(conn.ID())
+}
+
+// persistingOffsets is called before consumer offsets go to the disk.
+func (b *Broker) persistingOffsets() {
+	if b.pops != nil {
+		b.pops.Persisting()
+	}
 }
 
 // arrived is called by the leader for every new entry of a queue.
 func (b *Broker) arrived(a store.Arrival) {
 	b.hold.Arrive(a.Topic, a.QueueID, a.Offset, a.TagsCode)
+	b.popArrived(&a)
 	if follow, ok := b.traffic.follow[a.Topic]; ok {
 		follow(a)
 	}
@@ -180,6 +197,7 @@ func (b *Broker) touch(conn *remoting.Conn) {
 
 // flushTouched is called by the leader after a group.
 func (b *Broker) flushTouched() {
+	b.pops.GroupDone()
 	for _, conn := range b.traffic.touched {
 		conn.Flush()
 	}

@@ -44,11 +44,19 @@ func (b *Broker) clientVerbs() []verb {
 		{code: protocol.ReqPullMessage, serve: b.pullMessage, mainOnly: true},
 		{code: protocol.ReqLitePullMessage, serve: b.pullMessage, mainOnly: true},
 
-		// lite_pop.go, lite_pop_verbs.go, lite_subscribe.go
+		// lite_pop.go, lite_subscribe.go
 		{code: protocol.ReqPopLiteMessage, serve: b.popLiteMessage, mainOnly: true},
-		{code: protocol.ReqAckMessage, serve: b.ackLiteOnly},
-		{code: protocol.ReqChangeMessageInvisibleTime, serve: b.changeInvisibleLiteOnly},
 		{code: protocol.ReqLiteSubscriptionCtl, slow: b.liteSubscriptionCtl},
+
+		// pop_message.go, pop_notify.go, pop_peek.go, pop_ack.go
+		{code: protocol.ReqPopMessage, serve: b.popMessage, mainOnly: true},
+		{code: protocol.ReqNotification, serve: b.notification, mainOnly: true},
+		{code: protocol.ReqPollingInfo, serve: b.pollingInfo, mainOnly: true},
+		{code: protocol.ReqPeekMessage, slow: b.peekMessage, mainOnly: true},
+		{code: protocol.ReqAckMessage, serve: b.ackMessage},
+		{code: protocol.ReqBatchAckMessage, serve: b.batchAckMessage},
+		{code: protocol.ReqChangeMessageInvisibleTime, serve: b.changeInvisibleTime},
+		{code: protocol.ReqPopRollback, serve: b.popRollback},
 
 		// offset_verbs.go
 		{code: protocol.ReqQueryConsumerOffset, serve: b.queryConsumerOffset},

@@ -18,7 +18,7 @@ func TestVerbsAreServedOnce(t *testing.T) {
 		seen[v.code] = true
 	}
 	for _, later := range []protocol.RequestCode{
-		protocol.ReqPopMessage, protocol.ReqLockBatchMQ + 10000,
+		protocol.ReqLockBatchMQ + 10000, protocol.ReqLockBatchMQ + 10001,
 	} {
 		require.False(t, seen[later], later)
 	}

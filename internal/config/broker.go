@@ -26,6 +26,7 @@ type Broker struct {
 	Filters
 	Lite
 	Delay
+	Pop
 	Timer
 	Transactions
 	Clients

@@ -185,6 +185,26 @@ type Delay struct {
 	FlushDelayOffset  time.Duration `prop:"flushDelayOffsetInterval" default:"10000" unit:"ms" min:"1" doc:"Time between writes of the delay levels' offsets."`
 }
 
+// Pop says how messages are popped.
+type Pop struct {
+	PopPollingSize         int  `prop:"popPollingSize" default:"1024" min:"1" reload:"true" doc:"Most pops of one group that wait at one queue of a topic."`
+	MaxPopPollingSize      int  `prop:"maxPopPollingSize" default:"100000" min:"1" doc:"Most pops that wait at the broker."`
+	PopForceNotifyInterval int  `prop:"popLongPollingForceNotifyInterval" default:"800" min:"0" reload:"true" doc:"Every so many messages of a queue a waiting pop is woken whatever its filter says; 0: never."`
+	InitPopOffsetInMemory  bool `prop:"initPopOffsetByCheckMsgInMem" default:"true" reload:"true" doc:"A group that pops from the end begins at 0 on a queue whose first message is still there."`
+	RetryTopicV2           bool `prop:"enableRetryTopicV2" default:"false" reload:"true" doc:"POP retry topics are named %RETRY%group+topic instead of %RETRY%group_topic."`
+	RetrieveRetryTopicV1   bool `prop:"retrieveMessageFromPopRetryTopicV1" default:"true" reload:"true" doc:"Pop from the retry topic with the old name as well when enableRetryTopicV2 is on."`
+	RetryProbability       int  `prop:"popFromRetryProbability" default:"20" unit:"percent" min:"0" max:"100" reload:"true" doc:"Share of pops that look into the retry topic first."`
+	RetryProbPriority      int  `prop:"popFromRetryProbabilityForPriority" default:"0" unit:"percent" min:"0" max:"100" reload:"true" doc:"The same for topics with message.type=PRIORITY."`
+	PriorityOrderAsc       bool `prop:"priorityOrderAsc" default:"true" reload:"true" doc:"A greater number is a higher priority."`
+	SeparateRetryQueue     bool `prop:"useSeparateRetryQueue" default:"false" reload:"true" doc:"A POP retry topic has as many queues as its topic, and a message returns to its own."`
+	NotificationFilter     bool `prop:"useMessageFilterForNotification" default:"true" reload:"true" doc:"A notification tells of messages only that its filter wants."`
+	NotificationFilterNum  int  `prop:"maxMessageFilterNumForNotification" default:"64" min:"0" reload:"true" doc:"With more messages than this in a queue its filter is not asked."`
+	ReturnActualRetryTopic bool `prop:"popResponseReturnActualRetryTopic" default:"false" reload:"true" doc:"Messages of a retry topic are answered with its name instead of the topic that was asked for."`
+	PopInflightThreshold   int  `prop:"popInflightMessageThreshold" default:"10000" min:"0" reload:"true" doc:"With enablePopMessageThreshold: most popped and unacknowledged messages of a group in a queue."`
+	PopInflightThresholdOn bool `prop:"enablePopMessageThreshold" default:"false" reload:"true" doc:"Pop no more from a queue with more unacknowledged messages than popInflightMessageThreshold."`
+	MaxPopLeases           int  `prop:"aerobeeMaxPopLeases" default:"1000000" min:"1" reload:"true" doc:"aerobee only: most pops with unacknowledged messages, of all groups; beyond it pops are refused with FLOW_CONTROL. Each takes about 300 bytes of memory."`
+}
+
 // Timer says how messages are delivered at any time, and recalled.
 type Timer struct {
 	TimerEnable         bool          `prop:"timerWheelEnable" default:"true" doc:"Deliver messages at the time that they ask for. Without it such messages are refused, and those that wait go on waiting."`

@@ -52,6 +52,39 @@ func (s *Store) Enqueue(p *Put) {
 	}
 	p.queue = q
 	s.lead.Lock()
+	s.waitForRoom()
+	s.lead.pending = append(s.lead.pending, p)
+	s.lead.bytes += len(p.buf)
+	s.lead.Unlock()
+}
+
+// EnqueueAll puts all of puts into one group, next to each other and in this
+// order: either all are stored or none is, and nobody reads one of them before all
+// are written. After a crash a prefix of them may be left, as of any group. When
+// the queue of one cannot be had, all are refused.
+func (s *Store) EnqueueAll(puts []*Put) {
+	size := 0
+	for _, p := range puts {
+		q, err := s.queueFor(p)
+		if err != nil {
+			for _, p := range puts {
+				s.finish(p, refuse(PutMessageIllegal, "%v", err))
+			}
+			return
+		}
+		p.queue = q
+		size += len(p.buf)
+	}
+	s.lead.Lock()
+	s.waitForRoom()
+	s.lead.pending = append(s.lead.pending, puts...)
+	s.lead.bytes += size
+	s.lead.Unlock()
+}
+
+// waitForRoom waits, or leads, until not too much is queued. lead must be locked,
+// and is afterwards.
+func (s *Store) waitForRoom() {
 	for s.lead.bytes > maxPendingBytes {
 		if !s.lead.active {
 			s.lead.Unlock()
@@ -61,9 +94,6 @@ func (s *Store) Enqueue(p *Put) {
 		}
 		s.lead.below.Wait()
 	}
-	s.lead.pending = append(s.lead.pending, p)
-	s.lead.bytes += len(p.buf)
-	s.lead.Unlock()
 }
 
 // Commit completes what is queued, unless somebody is doing that already, who

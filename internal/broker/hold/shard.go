@@ -16,7 +16,7 @@ type shard struct {
 
 	mu struct {
 		sync.Mutex
-		queues map[queueKey]*Request // first of the requests of a queue
+		queues map[queueKey]queue
 		conns  map[uint64]conn
 		due    deadlines
 		ready  []*Request
@@ -30,9 +30,15 @@ type conn struct {
 	count int
 }
 
+// queue has the requests of a queue, the newest first.
+type queue struct {
+	first, last *Request
+	count       int
+}
+
 func newShard(t *Table) *shard {
 	s := &shard{t: t, signal: make(chan struct{}, 1)}
-	s.mu.queues = make(map[queueKey]*Request)
+	s.mu.queues = make(map[queueKey]queue)
 	s.mu.conns = make(map[uint64]conn)
 	return s
 }
@@ -50,10 +56,13 @@ func (s *shard) park(r *Request) error {
 	}
 	r.Reason = 0
 	k := queueKey{r.Topic, r.QueueID}
-	if r.queueNext = s.mu.queues[k]; r.queueNext != nil {
+	q := s.mu.queues[k]
+	if r.queueNext = q.first; r.queueNext != nil {
 		r.queueNext.queuePrev = r
+	} else {
+		q.last = r
 	}
-	s.mu.queues[k] = r
+	s.mu.queues[k] = queue{r, q.last, q.count + 1}
 	if r.connNext = c.first; r.connNext != nil {
 		r.connNext.connPrev = r
 	}
@@ -70,7 +79,7 @@ func (s *shard) park(r *Request) error {
 func (s *shard) arrive(k queueKey, offset, tagsCode int64) {
 	s.mu.Lock()
 	found := false
-	for r := s.mu.queues[k]; r != nil; {
+	for r := s.mu.queues[k].first; r != nil; {
 		next := r.queueNext
 		if r.Offset <= offset && (r.Filter == nil || r.Filter.MatchTags(tagsCode)) {
 			s.readyLocked(r, Arrived)
@@ -86,11 +95,33 @@ func (s *shard) arrive(k queueKey, offset, tagsCode int64) {
 
 func (s *shard) wake(k queueKey, end int64) {
 	s.mu.Lock()
-	found := s.wakeLocked(s.mu.queues[k], end, Arrived)
+	found := s.wakeLocked(s.mu.queues[k].first, end, Arrived)
 	s.mu.Unlock()
 	if found {
 		s.notify()
 	}
+}
+
+func (s *shard) wakeOne(k queueKey, tagsCode int64, force bool) (found bool) {
+	s.mu.Lock()
+	for r := s.mu.queues[k].last; r != nil; r = r.queuePrev {
+		if force || r.Filter == nil || r.Filter.MatchTags(tagsCode) {
+			s.readyLocked(r, Arrived)
+			found = true
+			break
+		}
+	}
+	s.mu.Unlock()
+	if found {
+		s.notify()
+	}
+	return found
+}
+
+func (s *shard) countOf(k queueKey) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.queues[k].count
 }
 
 func (s *shard) wakeAll() {
@@ -164,13 +195,21 @@ func (s *shard) readyLocked(r *Request, why Reason) {
 
 // removeLocked takes r out of the queue's list, the connection's list and the heap.
 func (s *shard) removeLocked(r *Request) {
+	k := queueKey{r.Topic, r.QueueID}
+	q := s.mu.queues[k]
+	q.count--
 	if r.queueNext != nil {
 		r.queueNext.queuePrev = r.queuePrev
+	} else {
+		q.last = r.queuePrev
 	}
 	if r.queuePrev != nil {
 		r.queuePrev.queueNext = r.queueNext
-	} else if k := (queueKey{r.Topic, r.QueueID}); r.queueNext != nil {
-		s.mu.queues[k] = r.queueNext
+	} else {
+		q.first = r.queueNext
+	}
+	if q.count > 0 {
+		s.mu.queues[k] = q
 	} else {
 		delete(s.mu.queues, k)
 	}

@@ -114,6 +114,21 @@ func (t *Table) Wake(topic string, queueID int32, end int64) {
 	t.shard(topic, queueID).wake(queueKey{topic, queueID}, end)
 }
 
+// WakeOne hands out the request that has waited longest at a queue and whose filter
+// wants a message with these tags; with force, whatever its filter says. It tells
+// whether there was one. Offsets do not count.
+func (t *Table) WakeOne(topic string, queueID int32, tagsCode int64, force bool) bool {
+	if t.parked.Load() == 0 {
+		return false
+	}
+	return t.shard(topic, queueID).wakeOne(queueKey{topic, queueID}, tagsCode, force)
+}
+
+// Count is the number of requests that wait at a queue.
+func (t *Table) Count(topic string, queueID int32) int {
+	return t.shard(topic, queueID).countOf(queueKey{topic, queueID})
+}
+
 // WakeAll hands out every request.
 func (t *Table) WakeAll() {
 	for _, s := range t.shards {

@@ -370,3 +370,29 @@ func TestStopWithRequestsParked(t *testing.T) {
 	table.Close()
 	require.Len(t, s.dropped, 1)
 }
+
+func TestWakeOneTakesTheOldestThatMatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, s, stop := start(t, Config{})
+		defer stop()
+		first, second, third := pull(1, 0, time.Minute), pull(1, 0, time.Minute), pull(1, 0, time.Minute)
+		first.Filter = tags{7: true}
+		for _, r := range []*Request{first, second, third} {
+			require.NoError(t, table.Park(r))
+		}
+		require.Equal(t, 3, table.Count("t", 1))
+		for _, want := range []*Request{second, third} {
+			require.True(t, table.WakeOne("t", 1, 8, false))
+			synctest.Wait()
+			resumed, _ := s.take()
+			require.Equal(t, []*Request{want}, resumed)
+		}
+		require.False(t, table.WakeOne("t", 1, 8, false))
+		require.False(t, table.WakeOne("t", 2, 7, true))
+		require.True(t, table.WakeOne("t", 1, 8, true))
+		synctest.Wait()
+		resumed, _ := s.take()
+		require.Equal(t, []*Request{first}, resumed)
+		require.Zero(t, table.Count("t", 1))
+	})
+}

@@ -63,6 +63,18 @@ func (t *Topics) EnsureRetry(topic string, queues, sysFlag int32, order bool) (*
 	return c, nil
 }
 
+// Widen gives a topic that the broker needs for itself at least some queues.
+func (t *Topics) Widen(topic string, queues int32) (*protocol.TopicConfig, error) {
+	t.edit(topic, func(c *protocol.TopicConfig) {
+		c.ReadQueueNums, c.WriteQueueNums = max(c.ReadQueueNums, queues), max(c.WriteQueueNums, queues)
+	})
+	c, ok := t.Lookup(topic)
+	if !ok {
+		return nil, fmt.Errorf("topic %s does not exist", topic)
+	}
+	return c, nil
+}
+
 // SetOrdered marks topics as ordered, as the nameservers' configuration says.
 func (t *Topics) SetOrdered(topics []string) {
 	for _, name := range topics {

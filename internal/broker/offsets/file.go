@@ -116,7 +116,17 @@ func parseName(name string) (Pair, bool) {
 // generations are alike.
 func (t *Table) write(w io.Writer) error {
 	t.nextVersion()
-	return t.stream(javajson.NewStream(w))
+	if err := t.stream(javajson.NewStream(w)); err != nil {
+		return err
+	}
+	return t.follow()
+}
+
+func (t *Table) follow() error {
+	if t.cfg.Follow == nil {
+		return nil
+	}
+	return t.cfg.Follow()
 }
 
 // Encode returns the table as GET_ALL_CONSUMER_OFFSET answers it, in fastjson's
@@ -188,6 +198,9 @@ func writePair(s *javajson.Stream, k Pair, entries []entry) {
 // It costs as much as has changed since it was called last.
 func (t *Table) Persist() error {
 	t.gather()
+	if err := t.follow(); err != nil {
+		return fmt.Errorf("consumer offsets: %w", err)
+	}
 	if err := errors.Join(t.journal.Maintain(), t.journal.Flush()); err != nil {
 		return fmt.Errorf("consumer offsets: %w", err)
 	}
@@ -197,6 +210,9 @@ func (t *Table) Persist() error {
 // Close makes the file complete. The table must not be used afterwards.
 func (t *Table) Close() error {
 	t.gather()
+	if err := t.follow(); err != nil {
+		return fmt.Errorf("consumer offsets: %w", err)
+	}
 	if err := t.journal.Close(); err != nil {
 		return fmt.Errorf("consumer offsets: %w", err)
 	}
@@ -207,6 +223,9 @@ func (t *Table) Close() error {
 func (t *Table) gather() {
 	t.persist.Lock()
 	defer t.persist.Unlock()
+	if t.cfg.Before != nil {
+		t.cfg.Before()
+	}
 	var r record
 	for i := range t.shards {
 		r.add(&t.shards[i])

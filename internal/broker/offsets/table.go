@@ -42,6 +42,11 @@ type Config struct {
 	Now         func() time.Time // of the data version; time.Now when nil
 	VersionStep int64            // DefaultVersionStep when 0
 	Log         *slog.Logger
+	// Before is called before changes are gathered for the disk, and Follow between
+	// that and the writing: it makes durable what the offsets follow, so that none
+	// is ever ahead of it after a power cut. Both may be nil.
+	Before func()
+	Follow func() error
 }
 
 // Table holds the offsets of all groups. See Open. A group with 8 queues of a
