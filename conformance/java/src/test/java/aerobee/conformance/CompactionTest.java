@@ -40,6 +40,7 @@ class CompactionTest {
 
     /** What was acknowledged, by offset. */
     private final List<String> sent = new ArrayList<>();
+    private DefaultMQPullConsumer reader;
     private final Map<String, Integer> latest = new HashMap<>();
 
     @AfterEach
@@ -82,10 +83,12 @@ class CompactionTest {
 
     /** Reads the queue from the beginning to its end. */
     private List<MessageExt> everything(String topic) throws Exception {
-        DefaultMQPullConsumer consumer = mq.pullConsumer(mq.group());
+        if (reader == null) { // one for all: starting one costs threads
+            reader = mq.pullConsumer(mq.group());
+        }
         List<MessageExt> all = new ArrayList<>();
         for (long offset = 0; offset < sent.size();) {
-            PullResult r = consumer.pull(mq.queue(topic, 0), "*", offset, 32);
+            PullResult r = reader.pull(mq.queue(topic, 0), "*", offset, 32);
             assertTrue(r.getNextBeginOffset() > offset || r.getPullStatus() == PullStatus.NO_NEW_MSG, offset + ": " + r);
             if (r.getPullStatus() == PullStatus.FOUND) {
                 all.addAll(r.getMsgFoundList());
@@ -94,7 +97,6 @@ class CompactionTest {
             }
             offset = r.getNextBeginOffset();
         }
-        consumer.shutdown();
         return all;
     }
 

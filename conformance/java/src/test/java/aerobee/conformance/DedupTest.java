@@ -190,7 +190,8 @@ class DedupTest {
         assertEquals(results.get(0).getOffsetMsgId(), results.get(2).getOffsetMsgId());
         assertNotEquals(results.get(0).getOffsetMsgId(), results.get(1).getOffsetMsgId());
 
-        String said = MqAdmin.run(cluster, "updateTopic", "-b", cluster.brokerAddr(), "-t", topic, "-a", "-dedup.window");
+        String said = MqAdmin.run(cluster, "updateTopic", "-b", cluster.brokerAddr(), "-t", topic, "-r", Integer.toString(QUEUES),
+            "-w", Integer.toString(QUEUES), "-a", "-dedup.window");
         assertTrue(said.contains("success"), said);
         Message again = Rmq.message(topic, "*", "again");
         again.putUserProperty("orderId", "7");

@@ -12,12 +12,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
-import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -303,17 +300,6 @@ class PushConsumerTest {
         });
         inbox.await(64);
         assertEquals(Set.of(16), sizes);
-    }
-
-    @Test
-    void sqlFilterIsRefusedByABrokerThatDoesNotHaveItOn() throws Exception {
-        String topic = mq.topic(1);
-        MQClientException e = Assertions.assertThrows(MQClientException.class, () -> mq.pushConsumer(mq.group(), c -> {
-            c.subscribe(topic, MessageSelector.bySql("a > 1"));
-            c.registerMessageListener(new Inbox().concurrently());
-        }));
-        String all = Stream.iterate((Throwable) e, t -> t != null, Throwable::getCause).map(Throwable::getMessage).toList().toString();
-        assertTrue(all.contains("does not support consumer to filter message by SQL92"), all);
     }
 
     @Test
