@@ -34,6 +34,7 @@ class TimerTakeoverTest {
 
     private DefaultMQProducer producer;
     private MessageQueue queue;
+    private DefaultMQPullConsumer reader;
     private final Map<String, Long> due = new HashMap<>();
     private final List<String> recalled = new ArrayList<>();
 
@@ -127,11 +128,13 @@ class TimerTakeoverTest {
 
     /** Everything that was delivered so far. */
     private List<MessageExt> stored() throws Exception {
-        DefaultMQPullConsumer consumer = mq.pullConsumer(mq.group());
+        if (reader == null) { // one for all: starting one costs threads
+            reader = mq.pullConsumer(mq.group());
+        }
         List<MessageExt> all = new ArrayList<>();
-        long end = consumer.maxOffset(queue);
+        long end = reader.maxOffset(queue);
         for (long offset = 0; offset < end;) {
-            PullResult r = consumer.pull(queue, "*", offset, 32);
+            PullResult r = reader.pull(queue, "*", offset, 32);
             if (r.getMsgFoundList() != null) {
                 all.addAll(r.getMsgFoundList());
             }
