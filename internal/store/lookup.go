@@ -166,7 +166,7 @@ func (s *Store) DeleteTopic(topics ...string) error {
 		}
 		errs = append(errs, s.queues.Delete(topic), s.forgetFloors(topic))
 	}
-	return errors.Join(append(errs, s.Checkpoint())...)
+	return errors.Join(append(errs, s.noteNoQueues(), s.Checkpoint())...)
 }
 
 // Record appends the whole record at a physical offset to dst, or fails with

@@ -77,6 +77,27 @@ func (s *Store) queuesLost() (bool, error) {
 	return lost || err != nil || len(simple)+len(batch) == 0, nil
 }
 
+// noQueues is a file in the directory of the queues that says that the last topic
+// was deleted: an empty directory means that somebody wants them built again. It
+// is no name of a topic, and a Java broker passes over it.
+const noQueues = "no.topics"
+
+// noteNoQueues makes that file when it is needed.
+func (s *Store) noteNoQueues() error {
+	if lost, err := s.queuesLost(); err != nil || !lost {
+		return err
+	}
+	dir := s.cfg.path("consumequeue")
+	if err := s.cfg.FS.MkdirAll(dir); err != nil {
+		return err
+	}
+	f, err := s.cfg.FS.Create(filepath.Join(dir, noQueues))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), s.cfg.FS.SyncDir(dir), s.cfg.FS.SyncDir(s.cfg.Dir))
+}
+
 // forgetLostQueues takes back what the checkpoint claims of queues that are gone, or
 // a start after a crash in between would take those rebuilt so far for all.
 func (s *Store) forgetLostQueues() error {
@@ -84,10 +105,28 @@ func (s *Store) forgetLostQueues() error {
 		return nil
 	}
 	lost, err := s.queuesLost()
-	if err != nil || !lost {
+	if err != nil {
 		return err
 	}
-	return s.retract()
+	if lost {
+		return s.retract()
+	}
+	return s.forgetNoQueues()
+}
+
+// forgetNoQueues removes the file that says that there are none when there are.
+func (s *Store) forgetNoQueues() error {
+	infos, err := s.cfg.FS.ReadDir(s.cfg.path("consumequeue"))
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(infos) < 2 {
+		return nil
+	}
+	if err == nil {
+		err = s.cfg.FS.Remove(filepath.Join(s.cfg.path("consumequeue"), noQueues))
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (s *Store) makeQueueDirs() error {

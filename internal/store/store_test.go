@@ -334,6 +334,27 @@ func TestDeletedTopicStaysDeleted(t *testing.T) {
 	closeStore(t, s)
 }
 
+// The last record of the log may belong to a topic that is gone.
+func TestDeletedTopicStaysDeletedAtTheEndOfTheLog(t *testing.T) {
+	for _, others := range []int{0, 1} {
+		for _, end := range []func(testing.TB, *Store){closeStore, kill} {
+			c := small(vfs.NewMem())
+			s := open(t, c)
+			for range others {
+				put(t, s, msg("other", 0, "x"))
+			}
+			put(t, s, msg("T", 0, "old"))
+			require.NoError(t, s.DeleteTopic("T"))
+			end(t, s)
+			s = open(t, c)
+			require.Zero(t, s.MaxOffset("T", 0), "with %d other messages", others)
+			put(t, s, msg("T", 0, "new"))
+			require.Equal(t, []string{"new"}, bodies(t, s, "T", 0))
+			closeStore(t, s)
+		}
+	}
+}
+
 func TestLockedStoreNamesItsHolder(t *testing.T) {
 	c := DefaultConfig(t.TempDir())
 	c.Logger = slog.New(slog.DiscardHandler)
