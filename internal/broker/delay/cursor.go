@@ -9,6 +9,7 @@ import (
 
 	"github.com/aerobee/aerobee/internal/message"
 	"github.com/aerobee/aerobee/internal/protocol"
+	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/store"
 )
 
@@ -57,7 +58,7 @@ func (s *Service) drain(c *cursor) time.Duration {
 	if s.cfg.Store.MaxOffset(Topic, c.queue) > c.next {
 		return 0
 	}
-	return forever
+	return run.Forever
 }
 
 // units reads the next entries of a level. A cursor outside its queue, as after

@@ -129,33 +129,12 @@ func byLevel(offsets []int64) map[int32]int64 {
 
 // run is the goroutine that delivers.
 func (s *Service) run(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.signal:
-		case <-timer.C:
-		}
-		wait := s.round(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if wait == forever {
-			timer.Stop()
-		} else {
-			timer.Reset(min(wait, clockCheck))
-		}
-	}
+	return run.Turns(ctx, s.signal, clockCheck, s.round)
 }
-
-// forever is the wait of a cursor at the end of its queue.
-const forever = time.Duration(1<<63 - 1)
 
 // round gives every level a turn and answers how long nothing will be due.
 func (s *Service) round(ctx context.Context) time.Duration {
-	wait := forever
+	wait := run.Forever
 	for _, c := range s.cursors {
 		if ctx.Err() != nil {
 			break

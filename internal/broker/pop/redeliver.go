@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aerobee/aerobee/internal/message"
+	"github.com/aerobee/aerobee/internal/run"
 	"github.com/aerobee/aerobee/internal/store"
 )
 
@@ -60,21 +61,7 @@ type redelivery struct {
 
 // run is the goroutine that redelivers.
 func (s *Service) run(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.signal:
-		case <-timer.C:
-		}
-		wait := s.round(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		timer.Reset(min(max(wait, 0), longestSleep))
-	}
+	return run.Turns(ctx, s.signal, longestSleep, s.round)
 }
 
 // round does what is to be done and answers how long nothing will be due.

@@ -163,30 +163,7 @@ func (s *Service) wake() {
 }
 
 // run is the goroutine that indexes and delivers.
-func (s *Service) run(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.signal:
-		case <-timer.C:
-		}
-		wait := s.turn(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if wait == forever {
-			timer.Stop()
-		} else {
-			timer.Reset(min(wait, clockCheck))
-		}
-	}
-}
-
-// forever is the wait of a service with nothing pending.
-const forever = time.Duration(1<<63 - 1)
+func (s *Service) run(ctx context.Context) error { return run.Turns(ctx, s.signal, clockCheck, s.turn) }
 
 // turn does a part of what there is to do and answers how long nothing will be.
 func (s *Service) turn(ctx context.Context) time.Duration {
@@ -227,7 +204,7 @@ func (s *Service) idle(settings Settings) time.Duration {
 	unit, ok := s.mu.wheel.next(s.read, s.read+wheelSlots)
 	s.mu.Unlock()
 	if !ok {
-		return forever
+		return run.Forever
 	}
 	return max(time.UnixMilli((unit+1)*s.precision).Sub(s.cfg.Now()), time.Millisecond)
 }
