@@ -280,7 +280,8 @@ class TransactionTest {
 
     @Test
     void brokersOfBothKindsGoOnWithEachOthersTransactions() throws Exception {
-        cluster = Clusters.takingTurns(fast().with("mappedFileSizeCommitLog", "1048576"));
+        // However long a slow machine takes, nothing is given up.
+        cluster = Clusters.takingTurns(fast().with("mappedFileSizeCommitLog", "1048576").with("transactionCheckMax", "10000"));
         String topic = mq.topic(1);
         Answers answers = new Answers();
         TransactionMQProducer producer = mq.transactionProducer(mq.group(), answers);
