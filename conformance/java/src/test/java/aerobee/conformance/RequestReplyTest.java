@@ -2,14 +2,11 @@ package aerobee.conformance;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import aerobee.conformance.harness.Clusters;
 import java.nio.charset.StandardCharsets;
-import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
-import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.exception.RequestTimeoutException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.utils.MessageUtil;
@@ -53,16 +50,5 @@ class RequestReplyTest {
         String topic = mq.topic(1);
         DefaultMQProducer asking = mq.producer();
         assertThrows(RequestTimeoutException.class, () -> asking.request(new Message(topic, new byte[] {1}), 1000));
-    }
-
-    /** Off by default at Apache's broker, too: the consumer learns it when it starts, not by receiving everything. */
-    @Test
-    void sqlFiltersAreRefusedWhileTheyAreOff() throws Exception {
-        String topic = mq.topic(1);
-        MQClientException refused = assertThrows(MQClientException.class, () -> mq.pushConsumer(mq.group(), c -> {
-            c.subscribe(topic, MessageSelector.bySql("a > 5"));
-            c.registerMessageListener(new Inbox().concurrently());
-        }));
-        assertTrue(refused.getMessage().contains("The broker does not support consumer to filter message by SQL92"), refused.getMessage());
     }
 }
